@@ -37,8 +37,6 @@ def atomic_path(target: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
-        raise UserError(
-            f"{target}: cannot be written ({error}); free some space or choose another folder"
-        ) from error
+        raise UserError(f"{target}: cannot be written ({error}); free some space or choose another folder") from error
     finally:
         temporary.unlink(missing_ok=True)

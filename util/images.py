@@ -40,9 +40,7 @@ def read_image(path: Path, most_pixels: int | None = None) -> Image.Image:
             image: Image.Image = Image.open(path)
         width, height = image.size
         if width * height > _MOST_PIXELS:
-            raise UserError(
-                f"{path}: {width}x{height} pixels is too large; reduce it below {_MOST_PIXELS:,} pixels"
-            )
+            raise UserError(f"{path}: {width}x{height} pixels is too large; reduce it below {_MOST_PIXELS:,} pixels")
         if most_pixels is not None and width * height > most_pixels:
             scale = (most_pixels / (width * height)) ** 0.5
             size = (max(1, int(width * scale)), max(1, int(height * scale)))

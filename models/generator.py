@@ -1,0 +1,250 @@
+"""The generator: identity encoder, age encoder, mapping network and decoder (spec/method.md section 3)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.layers import Activation, EqualizedConv2d, EqualizedLinear, PixelNorm, StyledConvBlock, activation_layer
+
+LATENT_DIM = 256
+_MAPPING_LAYERS = 8
+_RESIDUAL_BLOCKS = 4
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Sizes and variants; the defaults are the published models'.
+
+    Attributes:
+        ngf: channels of the first layer.
+        num_classes: anchor classes; `dim_per_class` entries of the age code belong to each.
+        downsamplings: stride-2 layers of the identity encoder, and upsamplings of the decoder.
+        adaptive_blocks: styled blocks at the lowest resolution.
+        id_norm: normalisation of the identity encoder.
+        decoder_pixel_norm: whether styled blocks end in PixelNorm.
+        residual_pixel_norm: whether residual blocks end in PixelNorm.
+        activation: of the age encoder, mapping network and decoder; the identity encoder keeps ReLU, without which
+            training collapses.
+        modulated: modulated convolutions in the decoder, or convolutions with AdaIN.
+        normalize_mlp: PixelNorm in the mapping network and after the style branches.
+        equalized: equalised learning rate.
+    """
+
+    ngf: int = 64
+    num_classes: int = 6
+    dim_per_class: int = 50
+    in_channels: int = 3
+    out_channels: int = 3
+    downsamplings: int = 2
+    adaptive_blocks: int = 4
+    id_norm: Literal["pixel", "instance"] = "pixel"
+    decoder_pixel_norm: bool = True
+    residual_pixel_norm: bool = False
+    activation: Activation = "lrelu"
+    modulated: bool = True
+    normalize_mlp: bool = True
+    equalized: bool = True
+
+    @property
+    def code_dim(self) -> int:
+        """Length of an age code."""
+        return self.num_classes * self.dim_per_class
+
+    @property
+    def id_channels(self) -> int:
+        """Channels of the identity features."""
+        return self.ngf * 2**self.downsamplings
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, channels: int, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            EqualizedConv2d(channels, channels, 3, equalized=config.equalized),
+            _id_norm(channels, config),
+            nn.ReLU(),
+            nn.ReflectionPad2d(1),
+            EqualizedConv2d(channels, channels, 3, equalized=config.equalized),
+            _id_norm(channels, config),
+        )
+        self.norm = PixelNorm() if config.residual_pixel_norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x + self.conv_block(x))
+
+
+class IdentityEncoder(nn.Module):
+    """Images (B, 3, H, W) in [-1, 1] -> identity features (B, 4 * ngf, H / 4, W / 4), by default."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        channels = config.ngf
+        layers: list[nn.Module] = [
+            nn.ReflectionPad2d(3),
+            EqualizedConv2d(config.in_channels, channels, 7, equalized=config.equalized),
+            _id_norm(channels, config),
+            nn.ReLU(),
+        ]
+        for _ in range(config.downsamplings):
+            layers += [
+                nn.ReflectionPad2d(1),
+                EqualizedConv2d(channels, channels * 2, 3, stride=2, equalized=config.equalized),
+                _id_norm(channels * 2, config),
+                nn.ReLU(),
+            ]
+            channels *= 2
+        layers += [_ResidualBlock(channels, config) for _ in range(_RESIDUAL_BLOCKS)]
+        self.encoder = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.encoder(images)
+
+
+class AgeEncoder(nn.Module):
+    """Images (B, 3, H, W) in [-1, 1] -> age features (B, code_dim), comparable with age codes."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        channels = config.ngf
+        layers: list[nn.Module] = [
+            nn.ReflectionPad2d(3),
+            EqualizedConv2d(config.in_channels, channels, 7, equalized=config.equalized),
+            activation_layer(config.activation),
+        ]
+        for _ in range(4):
+            layers += [
+                nn.ReflectionPad2d(1),
+                EqualizedConv2d(channels, channels * 2, 3, stride=2, equalized=config.equalized),
+                activation_layer(config.activation),
+            ]
+            channels *= 2
+        layers.append(EqualizedConv2d(channels, config.code_dim, 1, equalized=config.equalized))
+        self.encoder = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.encoder(images).mean(dim=(2, 3))
+
+
+class MappingNetwork(nn.Module):
+    """Age codes (B, code_dim) -> latents W (B, 256)."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [_mlp_norm(config)]
+        width = config.code_dim
+        for index in range(_MAPPING_LAYERS):
+            layers.append(EqualizedLinear(width, LATENT_DIM, config.equalized))
+            if index < _MAPPING_LAYERS - 1:
+                layers.append(activation_layer(config.activation))
+            layers.append(_mlp_norm(config))
+            width = LATENT_DIM
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.model(codes)
+
+
+class Decoder(nn.Module):
+    """Identity features (B, 4 * ngf, h, w) and latents (B, 256) -> images (B, 3, 4h, 4w) in [-1, 1], by default.
+
+    The mapping network stands inside as `mlp`, where the published files have it.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        channels = config.id_channels
+        self.block_names: list[str] = []
+
+        def add(name: str, out_channels: int, upsample: bool) -> None:
+            block = StyledConvBlock(
+                channels,
+                out_channels,
+                LATENT_DIM,
+                upsample,
+                config.modulated,
+                config.decoder_pixel_norm,
+                config.normalize_mlp,
+                config.equalized,
+                config.activation,
+            )
+            self.add_module(name, block)
+            self.block_names.append(name)
+
+        for index in range(config.adaptive_blocks):
+            add(f"StyledConvBlock_{index}", channels, upsample=False)
+        for index in range(config.downsamplings):
+            add(f"StyledConvBlock_up{index}", channels // 2, upsample=True)
+            channels //= 2
+        self.conv_img = nn.Sequential(
+            EqualizedConv2d(channels, config.out_channels, 1, equalized=config.equalized), nn.Tanh()
+        )
+        self.mlp = MappingNetwork(config)
+
+    def forward(self, id_features: Tensor, latents: Tensor) -> Tensor:
+        x = id_features
+        for name in self.block_names:
+            x = self.get_submodule(name)(x, latents)
+        return self.conv_img(x)
+
+
+@dataclass(frozen=True)
+class TrainingForward:
+    """What the generator makes of a batch in training; images (B, 3, H, W) in [-1, 1]."""
+
+    rec: Tensor
+    gen: Tensor
+    cyc: Tensor
+    real_id: Tensor
+    real_age: Tensor
+    fake_id: Tensor
+    fake_age: Tensor
+
+
+class Generator(nn.Module):
+    """The whole network. Images (B, 3, H, W) in [-1, 1]; H and W divisible by 2 ** downsamplings."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.id_encoder = IdentityEncoder(config)
+        self.age_encoder = AgeEncoder(config)
+        self.decoder = Decoder(config)
+
+    def synthesize(self, images: Tensor, codes: Tensor) -> Tensor:
+        """Images at the ages of the codes (B, code_dim)."""
+        return self.decoder(self.id_encoder(images), self.decoder.mlp(codes))
+
+    def forward(self, images: Tensor, target: Tensor, cycle: Tensor, source: Tensor) -> TrainingForward:
+        """Images with codes (B, code_dim): to the target age, back again by `cycle`, and unchanged by `source`."""
+        real_id, real_age = self.id_encoder(images), self.age_encoder(images)
+        rec = self.decoder(real_id, self.decoder.mlp(source))
+        gen = self.decoder(real_id, self.decoder.mlp(target))
+        fake_id, fake_age = self.id_encoder(gen), self.age_encoder(gen)
+        cyc = self.decoder(fake_id, self.decoder.mlp(cycle))
+        return TrainingForward(rec, gen, cyc, real_id, real_age, fake_id, fake_age)
+
+
+@torch.no_grad()
+def center_kernels(generator: Generator) -> None:
+    """The initialisation that keeps training from collapsing into a flat picture (docs/training_notes.md).
+
+    Every kernel of the identity encoder and the decoder loses its mean over its inputs, so that the large constant
+    part of rectified features does not drown their variation over space; the RGB head starts at 0.05 of its scale.
+    """
+    for part in (generator.id_encoder, generator.decoder):
+        for parameter in part.parameters():
+            if parameter.dim() == 4 and parameter.shape[2:] != (1, 1):
+                parameter.sub_(parameter.mean(dim=(1, 2, 3), keepdim=True))
+    for parameter in generator.decoder.conv_img.parameters():
+        parameter.mul_(0.05)
+
+
+def _id_norm(channels: int, config: GeneratorConfig) -> nn.Module:
+    return PixelNorm() if config.id_norm == "pixel" else nn.InstanceNorm2d(channels, affine=False)
+
+
+def _mlp_norm(config: GeneratorConfig) -> nn.Module:
+    return PixelNorm() if config.normalize_mlp else nn.Identity()

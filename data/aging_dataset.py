@@ -1,0 +1,117 @@
+"""Pictures with parsing maps: training pairs, and single portraits (spec/method.md section 6).
+
+Layout: `<dataroot>/<phase><class>/*.png|jpg|jpeg`, and in each class folder `parsings/<stem>.png`.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from data.masking import Label, mask
+from data.portrait import Portrait
+from data.transforms import Transform
+from util.errors import UserError
+from util.images import read_image, to_tensor
+
+_SUFFIXES = {".png", ".jpg", ".jpeg"}
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClassImages:
+    """One class of a data set: its name, and its pictures that have a parsing map, sorted."""
+
+    name: str
+    paths: tuple[Path, ...]
+
+
+def find_classes(dataroot: Path, phase: str, names: Sequence[str], most: float = float("inf")) -> list[ClassImages]:
+    """The pictures of each class, in the order of `names`, at most `most` of each.
+
+    Raises:
+        UserError: the data set or a class folder is missing or has no picture with a parsing map.
+    """
+    if not dataroot.is_dir():
+        raise UserError(f"--dataroot {dataroot}: no such folder; make one with datasets/create_dataset.py")
+    return [_find_class(dataroot / f"{phase}{name}", name, most) for name in names]
+
+
+def _find_class(folder: Path, name: str, most: float) -> ClassImages:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: class folder missing; create it or take '{name}' out of --sort_order")
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    paths = [path for path in images if parsing_path(path).is_file()]
+    if not paths:
+        raise UserError(
+            f"{folder}: no PNG or JPEG picture with a map parsings/<name>.png among {len(images)} pictures"
+        )
+    if len(paths) < len(images):
+        logger.warning("%s: %d pictures without a parsing map are left out", folder, len(images) - len(paths))
+    return ClassImages(name, tuple(paths[: int(min(most, len(paths)))]))
+
+
+def parsing_path(image: Path) -> Path:
+    """Where the parsing map of a picture lies."""
+    return image.parent / "parsings" / f"{image.stem}.png"
+
+
+def read_portrait(path: Path) -> Portrait:
+    """An aligned picture by its path, masked by the parsing map beside it.
+
+    Raises:
+        UserError: picture or map is missing, unreadable, or of another size, or the map holds unknown labels.
+    """
+    pixels = np.asarray(read_image(path))
+    map_path = parsing_path(path)
+    if not map_path.is_file():
+        raise UserError(f"{path}: no parsing map {map_path}; use --in_the_wild for photos that have none")
+    try:
+        with Image.open(map_path) as image:
+            parsing = np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{map_path}: not a readable parsing map ({error})") from error
+    if parsing.shape != pixels.shape[:2]:
+        raise UserError(f"{map_path}: {parsing.shape[::-1]} pixels, but its picture has {pixels.shape[1::-1]}")
+    if parsing.max() >= len(Label):
+        raise UserError(f"{map_path}: label {parsing.max()} is none of the {len(Label)} of spec/method.md section 6")
+    return Portrait(path, mask(pixels, parsing), parsing)
+
+
+class PairIndex(NamedTuple):
+    """Which two pictures make a training item, and the seed of their crops and flips."""
+
+    a_class: int
+    a_image: int
+    b_class: int
+    b_image: int
+    seed: int
+
+
+class AgingDataset(Dataset[dict[str, Tensor]]):
+    """Training pairs of two different classes. Stateless: an item depends on its `PairIndex` only."""
+
+    def __init__(self, classes: Sequence[ClassImages], transform: Transform) -> None:
+        self.classes = classes
+        self.transform = transform
+
+    def __getitem__(self, index: PairIndex) -> dict[str, Tensor]:
+        """{A, B: (3, H, W) float32 in [-1, 1]; A_class, B_class: () int64}."""
+        rng = np.random.default_rng(index.seed)
+        return {
+            "A": self._image(index.a_class, index.a_image, rng),
+            "B": self._image(index.b_class, index.b_image, rng),
+            "A_class": torch.tensor(index.a_class),
+            "B_class": torch.tensor(index.b_class),
+        }
+
+    def _image(self, class_index: int, image_index: int, rng: np.random.Generator) -> Tensor:
+        portrait = read_portrait(self.classes[class_index].paths[image_index])
+        return to_tensor(self.transform(portrait.pixels, rng))

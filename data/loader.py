@@ -1,0 +1,74 @@
+"""Which pairs are drawn, and how they become batches (spec/method.md section 6)."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch.utils.data import DataLoader, Sampler
+
+from data.aging_dataset import AgingDataset, PairIndex
+from util.errors import UserError
+
+
+class PairSampler(Sampler[list[PairIndex]]):
+    """Batches of pairs: class A and another class B uniformly, then a picture of each uniformly.
+
+    An epoch depends on the seed and its number only, so a run can go on from any batch of it.
+
+    Args:
+        sizes: pictures in each class.
+        batch_size: pairs in a batch.
+        seed: of the run.
+        serial: pictures and classes in order instead of at random.
+    """
+
+    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int, serial: bool = False) -> None:
+        self.sizes = list(sizes)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.serial = serial
+        self.epoch = 1
+        self.first_batch = 0
+        if len(self.sizes) < 2:
+            raise UserError("--sort_order: training needs at least two classes")
+        if not self.batches_per_epoch:
+            raise UserError(f"--batchSize {batch_size}: the data set has only {sum(self.sizes)} pictures; lower it")
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Whole batches in the round(pictures / 2) pairs of an epoch."""
+        return round(sum(self.sizes) / 2) // self.batch_size
+
+    def start_at(self, epoch: int, first_batch: int = 0) -> None:
+        """Sets where the next iteration begins; epochs count from 1."""
+        self.epoch, self.first_batch = epoch, first_batch
+
+    def __len__(self) -> int:
+        return self.batches_per_epoch - self.first_batch
+
+    def __iter__(self) -> Iterator[list[PairIndex]]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        for batch in range(self.batches_per_epoch):
+            pairs = [self._pair(rng, batch * self.batch_size + item) for item in range(self.batch_size)]
+            if batch >= self.first_batch:
+                yield pairs
+
+    def _pair(self, rng: np.random.Generator, number: int) -> PairIndex:
+        count = len(self.sizes)
+        seed = int(rng.integers(2**63))
+        if self.serial:
+            a, b = number % count, (number + 1 + number // count % (count - 1)) % count
+            return PairIndex(a, number // count % self.sizes[a], b, number // count % self.sizes[b], seed)
+        a = int(rng.integers(count))
+        b = (a + 1 + int(rng.integers(count - 1))) % count
+        return PairIndex(a, int(rng.integers(self.sizes[a])), b, int(rng.integers(self.sizes[b])), seed)
+
+
+def make_loader(dataset: AgingDataset, sampler: PairSampler, workers: int, pin_memory: bool) -> DataLoader:
+    """Batches {A, B: (B, 3, H, W), A_class, B_class: (B,)}, read ahead by `workers` processes (0: in this one)."""
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        persistent_workers=workers > 0,
+    )

@@ -1,0 +1,67 @@
+"""Resize, crop and flip (spec/method.md section 6)."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from util.errors import UserError
+
+ResizeMode = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop"]
+RESIZE_MODES: tuple[ResizeMode, ...] = get_args(ResizeMode)
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Brings masked pictures to the network's size.
+
+    Attributes:
+        mode: `resize_and_crop` to load_size x load_size and cut fine_size x fine_size out; `crop` only cuts;
+            `scale_width` scales to width fine_size and `scale_width_and_crop` to width load_size before cutting,
+            both keeping the proportions.
+        load_size: pixels.
+        fine_size: pixels.
+        flip: whether a random generator may mirror the picture.
+    """
+
+    mode: ResizeMode
+    load_size: int
+    fine_size: int
+    flip: bool = False
+
+    def __call__(self, pixels: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 -> (H', W', 3) uint8. Without `rng` the cut is central and nothing is mirrored.
+
+        Raises:
+            UserError: the picture is too small for the cut.
+        """
+        height, width = pixels.shape[:2]
+        if self.mode == "resize_and_crop":
+            pixels = _resize(pixels, self.load_size, self.load_size)
+        elif self.mode == "scale_width":
+            pixels = _resize(pixels, self.fine_size, round(height * self.fine_size / width))
+        elif self.mode == "scale_width_and_crop":
+            pixels = _resize(pixels, self.load_size, round(height * self.load_size / width))
+        if self.mode != "scale_width":
+            pixels = self._crop(pixels, rng)
+        if self.flip and rng is not None and rng.random() < 0.5:
+            pixels = pixels[:, ::-1]
+        return pixels
+
+    def _crop(self, pixels: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        height, width = pixels.shape[:2]
+        spare = (height - self.fine_size, width - self.fine_size)
+        if min(spare) < 0:
+            raise UserError(
+                f"{width}x{height} pixels are fewer than --fineSize {self.fine_size}: "
+                "give larger pictures or use --resize_or_crop resize_and_crop"
+            )
+        top, left = (int(rng.integers(s + 1)) for s in spare) if rng is not None else (s // 2 for s in spare)
+        return pixels[top : top + self.fine_size, left : left + self.fine_size]
+
+
+def _resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST))

@@ -1,0 +1,125 @@
+"""Weights and training state on disk (spec/method.md section 8)."""
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from util.errors import UserError
+from util.files import atomic_path
+
+Network = Literal["G", "D", "g_running"]
+
+# Which option decides the size or presence of a parameter; the first match counts.
+_DECIDING_OPTIONS = (
+    (r"decoder\.StyledConvBlock_up", "--ngf or --n_downsample"),
+    (r"decoder\.StyledConvBlock_\d", "--n_adaptive_blocks, --ngf or --use_modulated_conv"),
+    (r"decoder\.mlp\.model\.1\.", "--sort_order (number of classes) or --gen_dim_per_style"),
+    (r"age_encoder\.encoder\.15\.", "--sort_order (number of classes), --gen_dim_per_style or --ngf"),
+    (r"(id_encoder|age_encoder|decoder)\.", "--ngf, --n_downsample or --conv_weight_norm"),
+    (r"gan_head\.3\.", "--sort_order (number of classes), --ndf or --n_layers_D"),
+    (r"coarser\.", "--num_D"),
+    (r"(model|gan_head)\.", "--ndf or --n_layers_D"),
+)
+
+
+class CheckpointFolder:
+    """The files of one experiment, `<checkpoints_dir>/<name>/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def weights(self, epoch: str, network: Network) -> Path:
+        """`<epoch|latest>_net_<network>.pth`: plain weights under the published names."""
+        return self.path / f"{epoch}_net_{network}.pth"
+
+    def state(self, epoch: str) -> Path:
+        """`<epoch|latest>_state.pth`: all that resuming needs, weights included, in one file.
+
+        A run that is killed while it saves therefore never resumes from a mixture of old and new files.
+        """
+        return self.path / f"{epoch}_state.pth"
+
+    def write(self, epoch: str, networks: Mapping[Network, nn.Module], state: Mapping[str, Any]) -> None:
+        """Writes the weights of every network, then the training state, each atomically."""
+        for name, network in networks.items():
+            write_tensors(self.weights(epoch, name), network.state_dict())
+        weights = {name: network.state_dict() for name, network in networks.items()}
+        write_tensors(self.state(epoch), {"networks": weights, **state})
+
+    def write_position(self, epoch: int, pairs: int) -> None:
+        """`iter.txt`: the epoch and the training pairs done in it."""
+        with atomic_path(self.path / "iter.txt") as temporary:
+            temporary.write_text(f"{epoch},{pairs}\n")
+
+
+def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
+    """Saves tensors and plain values, atomically; readable by `torch.load(weights_only=True)`."""
+    with atomic_path(path) as temporary:
+        torch.save(dict(content), temporary)
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """What a file of tensors and plain values holds, on the CPU. No code in the file is ever run.
+
+    Raises:
+        UserError: the file is missing, truncated, or holds anything else.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; check --name and --which_epoch, or run python download_models.py")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path}: holds more than plain tensors or is no PyTorch file; it is not loaded") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: truncated or damaged ({_first_line(error)}); download or copy it again") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a {type(content).__name__}, not a dictionary of tensors")
+    return content
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Loads a published file or one of ours, whole or not at all.
+
+    Raises:
+        UserError: as `read_tensors`; or names or shapes do not fit, and then which option decides them.
+    """
+    adopt_weights(network, read_tensors(path), path)
+
+
+def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) -> None:
+    """Copies weights into a network after all of them were checked; `module.` prefixes are dropped.
+
+    Raises:
+        UserError: a name or shape does not fit; it names the source, the parameter and the option.
+    """
+    weights = {name.removeprefix("module."): value for name, value in weights.items()}
+    own = network.state_dict()
+    for name, value in weights.items():
+        if not isinstance(value, Tensor):
+            raise UserError(f"{source}: '{name}' is no tensor; is it a file of weights?")
+        if name not in own:
+            raise UserError(f"{source}: has '{name}', which this network has not; {_remedy(name)}")
+        if value.shape != own[name].shape:
+            shapes = f"{tuple(value.shape)} there, {tuple(own[name].shape)} here"
+            raise UserError(f"{source}: '{name}' is {shapes}; {_remedy(name)}")
+    for name in own:
+        if name not in weights:
+            raise UserError(f"{source}: lacks '{name}'; {_remedy(name)}")
+    network.load_state_dict(dict(weights))
+
+
+def _remedy(name: str) -> str:
+    for pattern, option in _DECIDING_OPTIONS:
+        if re.match(pattern, name):
+            return f"give {option} as in its training"
+    return "is it a file of this kind of network?"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n")[0].split(". ")[0]

@@ -1,0 +1,230 @@
+"""One training iteration, the moving average and the schedule (spec/method.md section 5)."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import MultiStepLR
+
+from models.age_code import make_codes
+from models.checkpoint import Network
+from models.discriminator import MultiScaleDiscriminator
+from models.generator import Generator, TrainingForward
+from models.losses import fake_loss, l1_loss, r1_penalty, real_loss
+
+EMA_DECAY = 0.999
+MAPPING_LR_SCALE = 0.01
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the losses; the adversarial one has weight 1.
+
+    Attributes:
+        id_warmup: iterations over which the identity weight rises from 0 to its value; a constant encoder satisfies
+            that loss, and training can fall into it while pictures are still flat (docs/training_notes.md).
+    """
+
+    rec: float = 10.0
+    cycle: float = 10.0
+    identity: float = 1.0
+    age: float = 1.0
+    r1: float = 10.0
+    id_warmup: int = 0
+
+    def identity_at(self, iteration: int) -> float:
+        """The identity weight after `iteration` iterations."""
+        return self.identity * min(1.0, iteration / self.id_warmup) if self.id_warmup else self.identity
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam and its schedule: the rate is multiplied by `decay_gamma` after each of `decay_epochs`."""
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.0, 0.999)
+    decay_gamma: float = 0.5
+    decay_epochs: tuple[int, ...] = (50, 100)
+    slow_style_branches: bool = True
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Age codes of a batch cat(A, B), each (2B, code_dim): of the ages to go to, to come back to, and there now."""
+
+    target: Tensor
+    cycle: Tensor
+    source: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pairs of pictures of different classes: A, B (B, 3, H, W) in [-1, 1], their classes (B,) int64."""
+
+    A: Tensor
+    B: Tensor
+    A_class: Tensor
+    B_class: Tensor
+
+    @property
+    def reals(self) -> Tensor:
+        return torch.cat([self.A, self.B])
+
+    @property
+    def source(self) -> Tensor:
+        return torch.cat([self.A_class, self.B_class])
+
+    @property
+    def target(self) -> Tensor:
+        return torch.cat([self.B_class, self.A_class])
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(
+            *(tensor.to(device, non_blocking=True) for tensor in (self.A, self.B, self.A_class, self.B_class))
+        )
+
+
+class Trainer:
+    """Generator, discriminator, their optimisers and the moving average of the generator.
+
+    Args:
+        generator: in training, on its device; the moving average starts as its copy.
+        discriminator: on the same device.
+        weights: of the losses.
+        optimizer: Adam's settings.
+        rng: CPU generator that the noise of the age codes comes from.
+        noise_sigma: of the age codes.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: MultiScaleDiscriminator,
+        weights: LossWeights,
+        optimizer: OptimizerConfig,
+        rng: torch.Generator,
+        noise_sigma: float,
+    ) -> None:
+        self.generator = generator
+        self.discriminator = discriminator
+        self.average = copy.deepcopy(generator).eval().requires_grad_(False)
+        self.weights = weights
+        self.rng = rng
+        self.noise_sigma = noise_sigma
+        self.iteration = 0
+        self.optimizer_g = _adam(_generator_groups(generator, optimizer), optimizer)
+        self.optimizer_d = _adam([{"params": list(discriminator.parameters())}], optimizer)
+        self._schedules = [
+            MultiStepLR(adam, list(optimizer.decay_epochs), optimizer.decay_gamma)
+            for adam in (self.optimizer_g, self.optimizer_d)
+        ]
+
+    @property
+    def networks(self) -> dict[Network, nn.Module]:
+        """What a checkpoint holds, by its published names."""
+        return {"G": self.generator, "D": self.discriminator, "g_running": self.average}
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """One iteration on a batch on the networks' device; the weighted losses by their logged names."""
+        tensors = self.discriminator_step(batch, self.fresh_codes(batch))
+        losses, _ = self.generator_step(batch, self.fresh_codes(batch))
+        self.update_average()
+        self.iteration += 1
+        values = torch.stack([*losses.values(), *tensors.values()]).tolist()
+        return dict(zip([*losses, *tensors], values, strict=True))
+
+    def end_epoch(self) -> None:
+        """Moves the learning rates on."""
+        for schedule in self._schedules:
+            schedule.step()
+
+    def fresh_codes(self, batch: Batch) -> Codes:
+        """New codes for the batch; a picture's way back uses the code that its partner went to."""
+        a_gen, b_gen, a_source, b_source = (
+            self._codes(classes) for classes in (batch.B_class, batch.A_class, batch.A_class, batch.B_class)
+        )
+        return Codes(torch.cat([a_gen, b_gen]), torch.cat([b_gen, a_gen]), torch.cat([a_source, b_source]))
+
+    def discriminator_step(self, batch: Batch, codes: Codes) -> dict[str, Tensor]:
+        """Updates the discriminator. The generator runs without gradients and without the age encoder."""
+        reals = batch.reals
+        with torch.no_grad():
+            fakes = self.generator.synthesize(reals, codes.target)
+        reals.requires_grad_(True)
+        real_scores = self.discriminator(reals)
+        losses = {
+            "loss_D_real": real_loss(real_scores, batch.source),
+            "loss_D_fake": fake_loss(self.discriminator(fakes), batch.target),
+            "loss_D_reg": self.weights.r1 * r1_penalty(real_scores, reals),
+        }
+        _descend(losses, self.optimizer_d)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def generator_step(self, batch: Batch, codes: Codes) -> tuple[dict[str, Tensor], TrainingForward]:
+        """Updates the generator; the discriminator's parameters are frozen. Also returns the pictures it made."""
+        self.discriminator.requires_grad_(False)
+        reals, weights = batch.reals, self.weights
+        made = self.generator(reals, codes.target, codes.cycle, codes.source)
+        losses = {
+            "loss_G_Adv": real_loss(self.discriminator(made.gen), batch.target),
+            "loss_G_Cycle": weights.cycle * l1_loss(made.cyc, reals),
+            "loss_G_Rec": weights.rec * l1_loss(made.rec, reals),
+            "loss_G_identity_reconst": weights.identity_at(self.iteration) * l1_loss(made.fake_id, made.real_id),
+            "loss_G_age_reconst": weights.age
+            * (l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source)),
+        }
+        _descend(losses, self.optimizer_g)
+        self.discriminator.requires_grad_(True)
+        return {name: loss.detach() for name, loss in losses.items()}, made
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """avg = 0.999 * avg + 0.001 * current."""
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - EMA_DECAY)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What resuming needs beside the networks: optimisers, schedule, random state, iteration."""
+        return {
+            "iteration": self.iteration,
+            "optimizer_g": self.optimizer_g.state_dict(),
+            "optimizer_d": self.optimizer_d.state_dict(),
+            "schedules": [schedule.state_dict() for schedule in self._schedules],
+            "rng": self.rng.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over a `state_dict`; raises KeyError or ValueError where it does not fit."""
+        self.iteration = state["iteration"]
+        self.optimizer_g.load_state_dict(state["optimizer_g"])
+        self.optimizer_d.load_state_dict(state["optimizer_d"])
+        for schedule, saved in zip(self._schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(saved)
+        self.rng.set_state(state["rng"])
+
+    def _codes(self, classes: Tensor) -> Tensor:
+        config = self.generator.config
+        codes = make_codes(classes, config.num_classes, config.dim_per_class, self.rng, self.noise_sigma)
+        return codes.to(classes.device)
+
+
+def _adam(groups: Sequence[dict[str, Any]], config: OptimizerConfig) -> torch.optim.Adam:
+    return torch.optim.Adam(groups, lr=config.lr, betas=config.betas)
+
+
+def _generator_groups(generator: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """The mapping network learns a hundred times slower, and so do the style branches unless told otherwise."""
+    slow_names = ("decoder.mlp.", ".mlp_class_") if config.slow_style_branches else ("decoder.mlp.",)
+    fast: list[nn.Parameter] = []
+    slow: list[nn.Parameter] = []
+    for name, parameter in generator.named_parameters():
+        (slow if any(part in name for part in slow_names) else fast).append(parameter)
+    return [{"params": fast}, {"params": slow, "lr": config.lr * MAPPING_LR_SCALE}]
+
+
+def _descend(losses: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    torch.stack(list(losses.values())).sum().backward()
+    optimizer.step()

@@ -1,0 +1,73 @@
+"""Weights and a portrait -> the same person at other ages, frame by frame."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from models.age_code import make_codes
+from models.checkpoint import load_weights
+from models.generator import Generator, GeneratorConfig
+
+Precision = Literal["fp32", "bf16"]
+_CHUNK = 4
+
+
+class AgeTransformer:
+    """A generator in use.
+
+    Args:
+        generator: on `device`, not in training.
+        device: where it runs.
+        noise_sigma: of the age codes; the method keeps it at inference.
+        precision: of the networks' arithmetic; frames are float32 anyway.
+    """
+
+    def __init__(
+        self, generator: Generator, device: torch.device, noise_sigma: float, precision: Precision = "fp32"
+    ) -> None:
+        self.generator = generator
+        self.device = device
+        self.noise_sigma = noise_sigma
+        self.precision = precision
+
+    @classmethod
+    def load(
+        cls,
+        weights: Path,
+        config: GeneratorConfig,
+        device: torch.device,
+        noise_sigma: float,
+        precision: Precision = "fp32",
+    ) -> "AgeTransformer":
+        """Reads the generator's weights; raises `UserError` as `models.checkpoint.load_weights`."""
+        generator = Generator(config)
+        load_weights(generator, weights)
+        return cls(generator.to(device).eval().requires_grad_(False), device, noise_sigma, precision)
+
+    def transform(self, image: Tensor, blends: Tensor, rng: torch.Generator) -> Iterator[Tensor]:
+        """Yields the frames of a series, made a few at a time, so that memory does not depend on their number.
+
+        Args:
+            image: (3, H, W) in [-1, 1], a masked portrait of the model's size.
+            blends: (F, num_classes), weights over the anchors' latents (models/age_code.py).
+            rng: CPU generator of the codes' noise; drawn from once, for all anchors.
+
+        Yields:
+            F frames (3, H, W) float32 in [-1, 1], on the CPU.
+        """
+        config = self.generator.config
+        anchors = torch.arange(config.num_classes)
+        codes = make_codes(anchors, config.num_classes, config.dim_per_class, rng, self.noise_sigma)
+        with torch.inference_mode(), self._autocast():
+            latents = blends.to(self.device) @ self.generator.decoder.mlp(codes.to(self.device)).float()
+            features = self.generator.id_encoder(image[None].to(self.device))
+        for chunk in latents.split(_CHUNK):
+            with torch.inference_mode(), self._autocast():
+                frames = self.generator.decoder(features.expand(len(chunk), -1, -1, -1), chunk).float().cpu()
+            yield from frames
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")

@@ -1,0 +1,242 @@
+"""The options of every command (spec/cli.md), how they are saved, and what the networks get of them."""
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.age_classes import ANCHORS
+from data.transforms import RESIZE_MODES, Transform
+from models.age_code import NOISE_SIGMA
+from models.generator import GeneratorConfig
+from util.errors import UserError
+from util.files import atomic_path
+
+OPT_FILE = "opt.txt"
+_RULE = "{:-^50}"
+
+# What belongs to a model rather than to a run: read from its opt.txt, so that --name is enough to use it.
+MODEL_OPTIONS = (
+    *("loadSize", "fineSize", "resize_or_crop", "sort_classes", "sort_order", "input_nc", "output_nc"),
+    *(
+        "ngf",
+        "n_downsample",
+        "n_adaptive_blocks",
+        "gen_dim_per_style",
+        "no_cond_noise",
+        "id_enc_norm",
+        "decoder_norm",
+    ),
+    *("activation", "use_modulated_conv", "conv_weight_norm", "normalize_mlp", "use_resblk_pixel_norm"),
+    *("ndf", "n_layers_D", "num_D"),
+)
+
+
+def boolean(text: str) -> bool:
+    """true/false, 1/0, yes/no."""
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number above 0")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0")
+    return int(text)
+
+
+def limit(text: str) -> float:
+    """A whole number above 0, or inf."""
+    return math.inf if text in ("inf", "Infinity") else positive(text)
+
+
+def weight(text: str) -> float:
+    """A finite number, not negative."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0")
+    return value
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between."""
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 50,100") from None
+
+
+def gpu_ids(text: str) -> tuple[int, ...]:
+    """GPUs with commas between; -1, or nothing, is the CPU."""
+    return tuple(number for number in numbers(text) if number >= 0)
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """Class names with commas between; brackets and quotes of a saved list are allowed."""
+    names = tuple(name.strip(" []'\"") for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of different class names such as 0-2,3-6")
+    return names
+
+
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every command takes, with the method's defaults."""
+    run = parser.add_argument_group("run")
+    run.add_argument("--name", default="debug", help="experiment: the folder below --checkpoints_dir")
+    run.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"), help="where experiments are kept")
+    run.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="GPUs, such as 0,1; -1 for the CPU")
+    run.add_argument("--which_epoch", default="latest", help="checkpoint to load: latest or an epoch")
+    run.add_argument("--verbose", action="store_true", help="describe the networks")
+
+    data = parser.add_argument_group("data")
+    data.add_argument("--dataroot", type=Path, default=Path("datasets/males"), help="data set")
+    data.add_argument("--batchSize", type=positive, default=1, help="pairs in a batch")
+    data.add_argument("--loadSize", type=positive, default=256, help="pictures are resized to this many pixels")
+    data.add_argument("--fineSize", type=positive, default=256, help="and cut to this many")
+    data.add_argument("--resize_or_crop", choices=RESIZE_MODES, default="resize_and_crop")
+    data.add_argument("--sort_classes", type=boolean, default=True, help="classes in the order of --sort_order")
+    data.add_argument("--sort_order", type=class_names, default=ANCHORS, help="anchor classes, youngest first")
+    data.add_argument("--serial_batches", action="store_true", help="pictures in order, not at random")
+    data.add_argument("--no_flip", action="store_true", help="no mirrored pictures in training")
+    data.add_argument("--nThreads", type=whole, default=4, help="processes that read pictures")
+    data.add_argument("--max_dataset_size", type=limit, default=math.inf, help="most pictures of each class")
+
+    model = parser.add_argument_group("model")
+    model.add_argument("--input_nc", type=positive, default=3, help="channels of the input")
+    model.add_argument("--output_nc", type=positive, default=3, help="channels of the output")
+    model.add_argument("--ngf", type=positive, default=64, help="channels of the generator's first layer")
+    model.add_argument("--gen_dim_per_style", type=positive, default=50, help="age code entries of each class")
+    model.add_argument("--n_downsample", type=positive, default=2, help="halvings in the identity encoder")
+    model.add_argument("--n_adaptive_blocks", type=positive, default=4, help="styled blocks before upsampling")
+    model.add_argument("--id_enc_norm", choices=("pixel", "instance"), default="pixel")
+    model.add_argument("--decoder_norm", choices=("pixel", "none"), default="pixel")
+    model.add_argument("--activation", choices=("lrelu", "relu"), default="lrelu")
+    model.add_argument("--use_modulated_conv", type=boolean, default=True, help="false: AdaIN in the decoder")
+    model.add_argument("--conv_weight_norm", type=boolean, default=True, help="equalised learning rate")
+    model.add_argument("--normalize_mlp", type=boolean, default=True, help="PixelNorm in the mapping network")
+    model.add_argument("--use_resblk_pixel_norm", action="store_true", help="PixelNorm after residual blocks")
+    model.add_argument("--no_cond_noise", action="store_true", help="age codes without noise")
+    model.add_argument("--no_moving_avg", action="store_true", help="use the generator, not its moving average")
+
+    display = parser.add_argument_group("display")
+    display.add_argument("--display_id", type=whole, default=1, help="visdom window; 0 for none")
+    display.add_argument("--display_port", type=positive, default=8097, help="of the visdom server")
+    display.add_argument("--display_winsize", type=positive, default=256, help="pixels of a picture")
+    display.add_argument("--display_single_pane_ncols", type=whole, default=6, help="pictures in a row")
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, from_model: bool) -> argparse.Namespace:
+    """Parses strictly; with `from_model`, the model's own options come from its opt.txt unless given."""
+    if from_model:
+        known, _ = parser.parse_known_args(argv)
+        path = known.checkpoints_dir / known.name / OPT_FILE
+        if path.is_file():
+            accepted = {action.dest for action in parser._actions}
+            saved = read_options(path)
+            defaults = {name: saved[name] for name in MODEL_OPTIONS if name in saved and name in accepted}
+            _check_saved(parser, defaults, path)
+            parser.set_defaults(**defaults)
+    options = parser.parse_args(argv)
+    _check_sizes(options)
+    return options
+
+
+def _check_saved(parser: argparse.ArgumentParser, saved: dict[str, str | bool], path: Path) -> None:
+    for action in parser._actions:
+        value = saved.get(action.dest)
+        if isinstance(value, bool) or value is None:
+            continue
+        try:
+            converted = action.type(value) if callable(action.type) else value
+            if action.choices is not None and converted not in action.choices:
+                raise ValueError
+        except (argparse.ArgumentTypeError, ValueError):
+            raise UserError(f"{path}: '{action.dest}: {value}' is no valid value; mend the line") from None
+
+
+def _check_sizes(options: argparse.Namespace) -> None:
+    step = 2**options.n_downsample
+    if options.fineSize % step or options.fineSize < 4 * step:
+        raise UserError(
+            f"--fineSize {options.fineSize}: must be a multiple of {step}, at least {4 * step}, "
+            f"for --n_downsample {options.n_downsample}"
+        )
+    for name in ("input_nc", "output_nc"):
+        if getattr(options, name) != 3:
+            raise UserError(f"--{name} {getattr(options, name)}: pictures have 3 channels here")
+    if options.resize_or_crop.endswith("and_crop") and options.loadSize < options.fineSize:
+        raise UserError(f"--loadSize {options.loadSize}: smaller than --fineSize {options.fineSize}")
+
+
+def options_text(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """`name: value` lines, those that differ from the default marked."""
+    lines = []
+    for name, value in sorted(vars(options).items()):
+        default = parser.get_default(name)
+        note = "" if value == default or _text(value) == _text(default) else f"\t[default: {_text(default)}]"
+        lines.append(f"{name}: {_text(value)}{note}")
+    return "\n".join([_RULE.format(" Options "), *lines, _RULE.format(" End ")])
+
+
+def write_options(path: Path, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Saves the options as `read_options` reads them."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(options_text(options, parser) + "\n", encoding="utf-8")
+
+
+def read_options(path: Path) -> dict[str, str | bool]:
+    """The `name: value` lines of an opt.txt; True and False as such."""
+    saved: dict[str, str | bool] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = re.fullmatch(r"\s*(\w+): (.*?)(\s*\[default: .*\])?\s*", line)
+        if match:
+            saved[match[1]] = {"True": True, "False": False}.get(match[2], match[2])
+    return saved
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def generator_config(options: argparse.Namespace) -> GeneratorConfig:
+    """The generator that the options describe."""
+    return GeneratorConfig(
+        ngf=options.ngf,
+        num_classes=len(options.sort_order),
+        dim_per_class=options.gen_dim_per_style,
+        in_channels=options.input_nc,
+        out_channels=options.output_nc,
+        downsamplings=options.n_downsample,
+        adaptive_blocks=options.n_adaptive_blocks,
+        id_norm=options.id_enc_norm,
+        decoder_pixel_norm=options.decoder_norm == "pixel",
+        residual_pixel_norm=options.use_resblk_pixel_norm,
+        activation=options.activation,
+        modulated=options.use_modulated_conv,
+        normalize_mlp=options.normalize_mlp,
+        equalized=options.conv_weight_norm,
+    )
+
+
+def noise_sigma(options: argparse.Namespace) -> float:
+    """Noise of the age codes."""
+    return 0.0 if options.no_cond_noise else NOISE_SIGMA
+
+
+def transform(options: argparse.Namespace, flip: bool) -> Transform:
+    """How pictures come to the network's size."""
+    return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip)

@@ -1,0 +1,118 @@
+"""The options of train.py."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.discriminator import DiscriminatorConfig
+from models.trainer import LossWeights, OptimizerConfig
+from options.base import add_shared_options, boolean, numbers, parse, positive, weight, whole
+from util.errors import UserError
+
+
+def train_parser() -> argparse.ArgumentParser:
+    """The command line of train.py, with the paper's values as defaults."""
+    parser = argparse.ArgumentParser(description="Train a model.", allow_abbrev=False)
+    add_shared_options(parser)
+    run = parser.add_argument_group("training")
+    run.add_argument("--phase", default="train", help="prefix of the class folders")
+    run.add_argument("--epochs", type=positive, default=400)
+    run.add_argument("--continue_train", "--continue_training", action="store_true", help="go on from --which_epoch")
+    run.add_argument("--load_pretrain", type=Path, help="folder of a model to start from")
+    run.add_argument("--seed", type=whole, default=0, help="of initial weights, pairs, crops and age codes")
+    run.add_argument("--debug", action="store_true", help="one epoch, displayed at every iteration")
+    run.add_argument("--dry-run", action="store_true", help="print settings, counts and sizes, and stop")
+    run.add_argument(
+        "--init",
+        choices=("centered", "paper"),
+        default="centered",
+        help="centered frees training from its flat pictures (docs/training_notes.md)",
+    )
+
+    output = parser.add_argument_group("output, counted in training pairs")
+    output.add_argument("--print_freq", type=positive, default=40, help="losses to console and loss_log.txt")
+    output.add_argument("--display_freq", type=positive, default=40, help="pictures to visdom")
+    output.add_argument("--save_latest_freq", type=positive, default=5000, help="checkpoint 'latest'")
+    output.add_argument("--save_display_freq", type=positive, default=5000, help="pictures to the HTML log")
+    output.add_argument("--save_epoch_freq", type=positive, default=20, help="checkpoint of its own; in epochs")
+    output.add_argument("--no_html", action="store_true", help="no HTML log")
+
+    loss = parser.add_argument_group("losses and optimisation")
+    loss.add_argument("--lambda_cyc", type=weight, default=10.0, help="cycle")
+    loss.add_argument("--lambda_rec", type=weight, default=10.0, help="self-reconstruction")
+    loss.add_argument("--lambda_id", type=weight, default=1.0, help="identity features")
+    loss.add_argument("--lambda_age", type=weight, default=1.0, help="age features")
+    loss.add_argument("--lambda_r1", type=weight, default=10.0, help="R1 penalty of the discriminator")
+    loss.add_argument(
+        "--lambda_id_warmup", type=whole, default=0, help="iterations over which --lambda_id rises from 0"
+    )
+    loss.add_argument("--lr", type=weight, default=0.001, help="learning rate")
+    loss.add_argument("--beta1", type=weight, default=0.0, help="of Adam")
+    loss.add_argument("--beta2", type=weight, default=0.999, help="of Adam")
+    loss.add_argument("--decay_gamma", type=weight, default=0.5, help="factor on the learning rate")
+    loss.add_argument("--decay_epochs", type=numbers, default=(50, 100), help="after these epochs")
+    loss.add_argument(
+        "--decay_adain_affine_layers", type=boolean, default=True, help="style branches learn 100 times slower"
+    )
+
+    discriminator = parser.add_argument_group("discriminator")
+    discriminator.add_argument("--n_layers_D", type=positive, default=6, help="blocks, each halving the picture")
+    discriminator.add_argument("--ndf", type=positive, default=64, help="channels of the first layer")
+    discriminator.add_argument("--num_D", type=positive, default=1, help="scales of the picture pyramid")
+    return parser
+
+
+def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parsed and checked; when a run goes on, the model's own options come from its opt.txt unless given."""
+    known, _ = parser.parse_known_args(argv)
+    options = parse(parser, argv, from_model=known.continue_train)
+    smallest = 4 * 2**options.n_layers_D
+    if options.fineSize < smallest:
+        fitting = max(1, (options.fineSize // 4).bit_length() - 1)
+        raise UserError(
+            f"--n_layers_D {options.n_layers_D}: needs --fineSize {smallest} or more; "
+            f"use --n_layers_D {fitting} for {options.fineSize} pixels"
+        )
+    if options.num_D > options.n_layers_D:
+        raise UserError(f"--num_D {options.num_D}: at most --n_layers_D {options.n_layers_D}")
+    for name in ("beta1", "beta2"):
+        if getattr(options, name) >= 1:
+            raise UserError(f"--{name} {getattr(options, name)}: must be below 1")
+    if options.continue_train and options.load_pretrain:
+        raise UserError("--load_pretrain: starts a new run; leave it out with --continue_train")
+    return options
+
+
+def discriminator_config(options: argparse.Namespace) -> DiscriminatorConfig:
+    """The discriminator that the options describe."""
+    return DiscriminatorConfig(
+        ndf=options.ndf,
+        num_classes=len(options.sort_order),
+        in_channels=options.output_nc,
+        layers=options.n_layers_D,
+        scales=options.num_D,
+        equalized=options.conv_weight_norm,
+    )
+
+
+def loss_weights(options: argparse.Namespace) -> LossWeights:
+    """Weights of the losses."""
+    return LossWeights(
+        rec=options.lambda_rec,
+        cycle=options.lambda_cyc,
+        identity=options.lambda_id,
+        age=options.lambda_age,
+        r1=options.lambda_r1,
+        id_warmup=options.lambda_id_warmup,
+    )
+
+
+def optimizer_config(options: argparse.Namespace) -> OptimizerConfig:
+    """Adam and its schedule."""
+    return OptimizerConfig(
+        lr=options.lr,
+        betas=(options.beta1, options.beta2),
+        decay_gamma=options.decay_gamma,
+        decay_epochs=options.decay_epochs,
+        slow_style_branches=options.decay_adain_affine_layers,
+    )

@@ -1,0 +1,128 @@
+"""One training iteration against the golden numbers."""
+
+import json
+
+import pytest
+import torch
+from golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
+
+from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.generator import Generator, GeneratorConfig
+from models.trainer import Batch, Codes, LossWeights, OptimizerConfig, Trainer
+
+
+@pytest.fixture
+def trainer():
+    return Trainer(
+        fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4))),
+        fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig(ndf=8, layers=4))),
+        LossWeights(),
+        OptimizerConfig(),
+        torch.Generator().manual_seed(0),
+        noise_sigma=0.2,
+    )
+
+
+@pytest.fixture
+def batch():
+    return Batch(
+        golden_input("A", (2, 3, 64, 64)),
+        golden_input("B", (2, 3, 64, 64)),
+        torch.tensor([0, 3]),
+        torch.tensor([2, 5]),
+    )
+
+
+def golden_codes(step: str) -> Codes:
+    def code(name, classes):
+        return golden_code(f"{step}:{name}", classes, 6, 4)
+
+    a_gen, b_gen = code("A_gen", [2, 5]), code("B_gen", [0, 3])
+    source = torch.cat([code("A_orig", [0, 3]), code("B_orig", [2, 5])])
+    return Codes(torch.cat([a_gen, b_gen]), torch.cat([b_gen, a_gen]), source)
+
+
+def sums(module):
+    return {name: [p.sum().item(), p.abs().sum().item()] for name, p in module.named_parameters()}
+
+
+def norms(module):
+    return {name: p.grad.norm().item() for name, p in module.named_parameters() if p.grad is not None}
+
+
+def test_the_golden_iteration(trainer, batch):
+    golden = json.loads((GOLDEN / "small.json").read_text())
+    near = lambda values, rel=1e-3: {name: pytest.approx(value, rel=rel) for name, value in values.items()}  # noqa: E731
+
+    losses = trainer.discriminator_step(batch, golden_codes("d"))
+    assert {n: v.item() for n, v in losses.items()} == near(golden["loss_D"]) | {
+        "loss_D_reg": pytest.approx(golden["loss_D"]["loss_D_reg"], rel=2e-3)
+    }
+    assert norms(trainer.discriminator) == near(golden["grad_norm_D"])
+    assert all(p.grad is None for p in trainer.generator.parameters())
+    assert sums(trainer.discriminator) == near(golden["params_D_after"])
+
+    losses, _ = trainer.generator_step(batch, golden_codes("g"))
+    assert {n: v.item() for n, v in losses.items()} == near(golden["loss_G"])
+    assert norms(trainer.generator) == near(golden["grad_norm_G"])
+    assert sums(trainer.generator) == near(golden["params_G_after"])
+
+    trainer.update_average()
+    assert sums(trainer.average) == near(golden["params_ema_after"])
+
+
+def test_made_pictures_are_the_golden_forward(trainer, batch):
+    import numpy as np
+
+    golden = np.load(GOLDEN / "small.npz")
+    codes = golden_codes("g")
+    made = trainer.generator(batch.reals, codes.target, codes.cycle, codes.source)
+    for name, picture in {
+        "rec": made.rec,
+        "gen": made.gen,
+        "cyc": made.cyc,
+        "orig_id": made.real_id,
+        "orig_age": made.real_age,
+        "fake_id": made.fake_id,
+        "fake_age": made.fake_age,
+    }.items():
+        np.testing.assert_allclose(picture.detach().numpy(), golden[f"forward_{name}"], rtol=0, atol=1e-4)
+
+
+def test_identity_weight_warms_up():
+    weights = LossWeights(identity=2.0, id_warmup=100)
+    assert [weights.identity_at(i) for i in (0, 50, 100, 1000)] == [0.0, 1.0, 2.0, 2.0]
+    assert LossWeights(identity=2.0).identity_at(0) == 2.0
+
+
+def test_learning_rate_halves_after_the_decay_epochs(trainer):
+    rates = []
+    for _ in range(102):
+        rates.append([group["lr"] for group in trainer.optimizer_g.param_groups])
+        trainer.optimizer_g.step()
+        trainer.optimizer_d.step()
+        trainer.end_epoch()
+    assert rates[0] == rates[49] == [1e-3, 1e-5]
+    assert rates[50] == rates[99] == pytest.approx([5e-4, 5e-6])
+    assert rates[100] == pytest.approx([2.5e-4, 2.5e-6])
+
+
+def test_resumed_trainer_goes_on_as_the_first(trainer, batch):
+    trainer.step(batch)
+    saved = {name: getattr(trainer, name).state_dict() for name in ("generator", "discriminator", "average")}
+    saved = {name: {key: value.clone() for key, value in state.items()} for name, state in saved.items()}
+    state = torch.load(_saved(trainer.state_dict()), weights_only=True)
+    expected = trainer.step(batch)
+    for name, weights in saved.items():
+        getattr(trainer, name).load_state_dict(weights)
+    trainer.load_state_dict(state)
+    assert trainer.step(batch) == expected
+
+
+def _saved(state):
+    import io
+
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return file

@@ -1,0 +1,191 @@
+"""Trains a model: python train.py --dataroot ./datasets/males --name males_model --batchSize 6 (spec/cli.md)."""
+
+import argparse
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from data.aging_dataset import AgingDataset, ClassImages, find_classes, read_portrait
+from data.loader import PairSampler, make_loader
+from data.transforms import Transform
+from models.age_code import anchor_blends
+from models.checkpoint import CheckpointFolder, adopt_weights, load_weights, read_tensors
+from models.discriminator import MultiScaleDiscriminator
+from models.generator import Generator, center_kernels
+from models.trainer import Batch, Trainer
+from models.transformer import AgeTransformer
+from options.base import OPT_FILE, generator_config, noise_sigma, options_text, transform, write_options
+from options.train import discriminator_config, loss_weights, optimizer_config, parse_train_options, train_parser
+from util.device import choose_device
+from util.errors import UserError, run_command
+from util.images import to_pixels, to_tensor
+from util.visualizer import LossLog, MetricsLog, Progress, Visualizer, write_sample_grid
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands: the epoch, from 1, and the batches done in it."""
+
+    epoch: int = 1
+    batches: int = 0
+
+
+def main() -> int:
+    parser = train_parser()
+    options = parse_train_options(parser)
+    device = choose_device(options.gpu_ids)
+    classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
+    sampler = PairSampler([len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches)
+    trainer = make_trainer(options, device)
+    folder = CheckpointFolder(options.checkpoints_dir / options.name)
+    position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
+    logger.info(options_text(options, parser))
+    describe(options, classes, sampler, trainer, position)
+    if not options.dry_run:
+        write_options(folder.path / OPT_FILE, options, parser)
+        train(options, classes, sampler, trainer, folder, position, device)
+    return 0
+
+
+def make_trainer(options: argparse.Namespace, device: torch.device) -> Trainer:
+    """The networks with their initial or pretrained weights, and their trainer."""
+    torch.manual_seed(options.seed)
+    generator = Generator(generator_config(options))
+    discriminator = MultiScaleDiscriminator(discriminator_config(options))
+    if options.init == "centered":
+        center_kernels(generator)
+    if options.load_pretrain:
+        pretrained = CheckpointFolder(options.load_pretrain)
+        load_weights(generator, pretrained.weights(options.which_epoch, "G"))
+        load_weights(discriminator, pretrained.weights(options.which_epoch, "D"))
+    trainer = Trainer(
+        generator.to(device),
+        discriminator.to(device),
+        loss_weights(options),
+        optimizer_config(options),
+        torch.Generator().manual_seed(options.seed),
+        noise_sigma(options),
+    )
+    if options.load_pretrain:
+        load_weights(trainer.average, pretrained.weights(options.which_epoch, "g_running"))
+    return trainer
+
+
+def resume(folder: CheckpointFolder, epoch: str, trainer: Trainer) -> Position:
+    """Takes a saved run up where it was saved."""
+    path = folder.state(epoch)
+    saved = read_tensors(path)
+    try:
+        for name, network in trainer.networks.items():
+            adopt_weights(network, saved["networks"][name], path)
+        trainer.load_state_dict(saved["trainer"])
+        return Position(**saved["position"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: does not fit these options ({error}); give those that the run began with"
+        ) from error
+
+
+def describe(
+    options: argparse.Namespace,
+    classes: Sequence[ClassImages],
+    sampler: PairSampler,
+    trainer: Trainer,
+    position: Position,
+) -> None:
+    """Says what is about to be trained on what."""
+    for images in classes:
+        logger.info("class %s: %d pictures", images.name, len(images.paths))
+    for name, network in trainer.networks.items():
+        logger.info("network %s: %.1f million parameters", name, sum(p.numel() for p in network.parameters()) / 1e6)
+        if options.verbose:
+            logger.info("%s", network)
+    batches = sampler.batches_per_epoch
+    logger.info("%d epochs of %d batches of %d pairs", options.epochs, batches, options.batchSize)
+    if options.continue_train:
+        logger.info("going on in epoch %d after %d batches", position.epoch, position.batches)
+
+
+def train(
+    options: argparse.Namespace,
+    classes: Sequence[ClassImages],
+    sampler: PairSampler,
+    trainer: Trainer,
+    folder: CheckpointFolder,
+    position: Position,
+    device: torch.device,
+) -> None:
+    """The loop over epochs and batches; everything countable is counted in training pairs."""
+    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip))
+    loader = make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda")
+    visualizer = Visualizer([LossLog(folder.path), MetricsLog(folder.path)])
+    samples = [read_portrait(images.paths[0]).pixels for images in classes]
+    grid = SampleGrid(trainer, samples, dataset.transform, device)
+    pairs, epochs = options.batchSize, 1 if options.debug else options.epochs
+    print_freq = 1 if options.debug else options.print_freq
+
+    with tqdm(total=epochs * sampler.batches_per_epoch, initial=trainer.iteration, unit="batch") as bar:
+        for epoch in range(position.epoch, epochs + 1):
+            sampler.start_at(epoch, position.batches if epoch == position.epoch else 0)
+            began = time.perf_counter()
+            for batch_number, batch in enumerate(loader, start=sampler.first_batch + 1):
+                losses = trainer.step(Batch(**batch).to(device))
+                bar.update()
+                seconds = (time.perf_counter() - began) / pairs
+                progress = Progress(epoch, batch_number * pairs, trainer.iteration * pairs, seconds)
+                if due(progress.total_pairs, print_freq, pairs):
+                    visualizer.losses(progress, losses)
+                if due(progress.total_pairs, options.save_latest_freq, pairs):
+                    save(folder, "latest", trainer, Position(epoch, batch_number), pairs)
+                    grid.write(folder.path / "samples" / f"epoch{epoch}_{progress.pairs}.png")
+                began = time.perf_counter()
+            trainer.end_epoch()
+            if epoch % options.save_epoch_freq == 0 or epoch == epochs:
+                for name in ("latest", str(epoch)):
+                    save(folder, name, trainer, Position(epoch + 1), pairs)
+                grid.write(folder.path / "samples" / f"epoch{epoch}.png")
+
+
+def due(total: int, every: int, step: int) -> bool:
+    """Whether a count that grows by `step` has just passed a multiple of `every`."""
+    return total % every < step
+
+
+def save(folder: CheckpointFolder, epoch: str, trainer: Trainer, position: Position, pairs: int) -> None:
+    """Writes one checkpoint: weights, training state and iter.txt."""
+    state = {"trainer": trainer.state_dict(), "position": vars(position), "torch": torch.__version__}
+    folder.write(epoch, trainer.networks, state)
+    folder.write_position(position.epoch, position.batches * pairs)
+
+
+class SampleGrid:
+    """One person of each class at every age, by the moving average; always the same people and codes."""
+
+    def __init__(
+        self, trainer: Trainer, portraits: Sequence[np.ndarray], transform: Transform, device: torch.device
+    ) -> None:
+        self._transformer = AgeTransformer(trainer.average, device, trainer.noise_sigma)
+        self._inputs = [transform(pixels) for pixels in portraits]
+        self._blends = anchor_blends(trainer.generator.config.num_classes)
+
+    def write(self, path: Path) -> None:
+        """Draws the grid."""
+        rows = []
+        for pixels in self._inputs:
+            rng = torch.Generator().manual_seed(0)
+            rows.append(
+                to_pixels(torch.stack(list(self._transformer.transform(to_tensor(pixels), self._blends, rng))))
+            )
+        write_sample_grid(path, np.stack(self._inputs), np.stack(rows))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,33 @@
+"""Where the networks run."""
+
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from util.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+def choose_device(gpu_ids: Sequence[int]) -> torch.device:
+    """The first GPU asked for; without CUDA, Apple's GPU, or else the CPU, said in one line.
+
+    Args:
+        gpu_ids: CUDA devices; empty for the CPU.
+
+    Raises:
+        UserError: CUDA is there, but not this device.
+    """
+    if not gpu_ids:
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        if gpu_ids[0] >= count:
+            raise UserError(f"--gpu_ids {gpu_ids[0]}: this machine has {count} GPUs, numbered from 0")
+        return torch.device("cuda", gpu_ids[0])
+    if torch.backends.mps.is_available():
+        logger.info("No CUDA here: running on Apple's GPU.")
+        return torch.device("mps")
+    logger.info("No GPU here: running on the CPU (--gpu_ids -1 says so on purpose).")
+    return torch.device("cpu")

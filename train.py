@@ -24,8 +24,9 @@ from options.base import OPT_FILE, generator_config, noise_sigma, options_text, 
 from options.train import discriminator_config, loss_weights, optimizer_config, parse_train_options, train_parser
 from util.device import choose_device
 from util.errors import UserError, run_command
-from util.images import to_pixels, to_tensor
-from util.visualizer import LossLog, MetricsLog, Progress, Visualizer, write_sample_grid
+from util.images import to_pixels, to_tensor, write_image
+from util.sheets import column, row_after_gap
+from util.visualizer import LossLog, MetricsLog, Progress, Visualizer
 
 logger = logging.getLogger(__name__)
 
@@ -177,14 +178,12 @@ class SampleGrid:
         self._blends = anchor_blends(trainer.generator.config.num_classes)
 
     def write(self, path: Path) -> None:
-        """Draws the grid."""
+        """Draws the grid: each input, then its ages."""
         rows = []
         for pixels in self._inputs:
-            rng = torch.Generator().manual_seed(0)
-            rows.append(
-                to_pixels(torch.stack(list(self._transformer.transform(to_tensor(pixels), self._blends, rng))))
-            )
-        write_sample_grid(path, np.stack(self._inputs), np.stack(rows))
+            frames = self._transformer.transform(to_tensor(pixels), self._blends, torch.Generator().manual_seed(0))
+            rows.append(row_after_gap(pixels, map(to_pixels, frames)))
+        write_image(path, column(rows))
 
 
 if __name__ == "__main__":

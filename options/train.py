@@ -12,7 +12,9 @@ from util.errors import UserError
 
 def train_parser() -> argparse.ArgumentParser:
     """The command line of train.py, with the paper's values as defaults."""
-    parser = argparse.ArgumentParser(description="Train a model.", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description="Train a model.", usage="train.py [options]; train.py --help lists them", allow_abbrev=False
+    )
     add_shared_options(parser)
     run = parser.add_argument_group("training")
     run.add_argument("--phase", default="train", help="prefix of the class folders")

@@ -83,3 +83,13 @@ def to_pixels(images: Tensor) -> np.ndarray:
     """(..., 3, H, W) in [-1, 1] -> (..., H, W, 3) uint8."""
     scaled = images.detach().float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
     return scaled.movedim(-3, -1).cpu().numpy()
+
+
+def resize(pixels: np.ndarray, size: int | None) -> np.ndarray:
+    """Scales (H, W, 3) uint8 smoothly so that the shorter side has `size` pixels; None leaves it as it is."""
+    height, width = pixels.shape[:2]
+    if size is None or min(height, width) == size:
+        return pixels
+    scale = size / min(height, width)
+    target = (round(width * scale), round(height * scale))
+    return np.asarray(Image.fromarray(pixels).resize(target, Image.Resampling.LANCZOS))

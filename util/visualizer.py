@@ -7,10 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
-
-from util.images import write_image
 
 logger = logging.getLogger(__name__)
 
@@ -72,15 +69,3 @@ class Visualizer:
             except OSError as error:
                 logger.warning("%s stops: %s", type(sink).__name__, error)
                 self._sinks.remove(sink)
-
-
-def write_sample_grid(path: Path, inputs: np.ndarray, outputs: np.ndarray) -> None:
-    """One row for each input, followed by its outputs.
-
-    Args:
-        path: of the picture.
-        inputs: (N, H, W, 3) uint8.
-        outputs: (N, ages, H, W, 3) uint8.
-    """
-    rows = np.concatenate([inputs[:, None], outputs], axis=1)
-    write_image(path, np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0))

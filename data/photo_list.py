@@ -1,0 +1,44 @@
+"""Which photos a command works on."""
+
+from collections import Counter
+from pathlib import Path
+
+from util.errors import UserError
+from util.images import IMAGE_SUFFIXES
+
+
+def find_photos(source: Path) -> list[Path]:
+    """The photos of a list file (one path a line, blank lines and # comments aside), an image, or a folder's images.
+
+    Whether each can be read shows when it is read; one that cannot must not stop the others.
+
+    Raises:
+        UserError: the source is missing or empty or no text, or the folder has no images.
+    """
+    if source.is_dir():
+        photos = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        if not photos:
+            raise UserError(f"--image_path_file {source}: no images in this folder")
+        return photos
+    if not source.is_file():
+        raise UserError(f"--image_path_file {source}: no such file; give a list of image paths, an image or a folder")
+    if source.suffix.lower() in IMAGE_SUFFIXES:
+        return [source]
+    try:
+        lines = source.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"--image_path_file {source}: neither an image nor a UTF-8 list of image paths") from None
+    photos = [Path(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not photos:
+        raise UserError(f"--image_path_file {source}: the list is empty; give one image path a line")
+    return photos
+
+
+def output_names(photos: list[Path]) -> list[str]:
+    """What each photo's outputs are called: its stem, numbered where an earlier photo has the same one."""
+    seen: Counter[str] = Counter()
+    names = []
+    for photo in photos:
+        seen[photo.stem] += 1
+        names.append(photo.stem if seen[photo.stem] == 1 else f"{photo.stem}_{seen[photo.stem]}")
+    return names

@@ -4,7 +4,7 @@ Module and parameter names are those of the published weights (tests/golden/keys
 """
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -86,7 +86,24 @@ class Blur(nn.Module):
         self.register_buffer("weight_flip", kernel.flip(2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight, padding=1, groups=x.shape[1])
+        return _SymmetricFilter.apply(x, self.weight)
+
+
+class _SymmetricFilter(torch.autograd.Function):
+    """Depthwise convolution with a constant symmetric kernel, which is its own gradient.
+
+    PyTorch's second derivative of a grouped convolution goes through the channels one by one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
+        ctx.save_for_backward(kernel)
+        return F.conv2d(x, kernel, padding=1, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (kernel,) = ctx.saved_tensors
+        return _SymmetricFilter.apply(gradient, kernel), None
 
 
 class ModulatedConv2d(nn.Module):

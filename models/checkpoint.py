@@ -17,7 +17,7 @@ Network = Literal["G", "D", "g_running"]
 
 # Which option decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
-    (r"decoder\.StyledConvBlock_up", "--ngf or --n_downsample"),
+    (r"decoder\.StyledConvBlock_up", "--ngf, --n_downsample or --use_modulated_conv"),
     (r"decoder\.StyledConvBlock_\d", "--n_adaptive_blocks, --ngf or --use_modulated_conv"),
     (r"decoder\.mlp\.model\.1\.", "--sort_order (number of classes) or --gen_dim_per_style"),
     (r"age_encoder\.encoder\.15\.", "--sort_order (number of classes), --gen_dim_per_style or --ngf"),
@@ -72,10 +72,17 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; check --name and --which_epoch, or run python download_models.py")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    # A zip archive, or the pickle of releases before 1.6.
+    if magic and not magic.startswith((b"PK", b"\x80")):
+        raise UserError(f"{path}: no PyTorch file; give a .pth file of weights")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: holds more than plain tensors or is no PyTorch file; it is not loaded") from error
+        raise UserError(
+            f"{path}: holds more than plain tensors; it is not loaded, since that could run code"
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: truncated or damaged ({_first_line(error)}); download or copy it again") from error
     if not isinstance(content, dict):

@@ -1,0 +1,17 @@
+# Sourced by demo.sh and run_tests.sh: goes to the checkout and readies a Python environment with one requirements file.
+# An active virtual environment is used as it is; otherwise .venv in the checkout is made, once.
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+prepare_environment() { # requirements file
+  if [ -z "${VIRTUAL_ENV:-}" ]; then
+    [ -x .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv || {
+      echo "error: no virtual environment could be made; install Python 3.11 or newer with its venv module" >&2
+      exit 2
+    }
+    . .venv/bin/activate
+  fi
+  python -m pip install --quiet --disable-pip-version-check -r "$1" || {
+    echo "error: installing $1 failed (see above); check the network and the Python version (3.11 or newer)" >&2
+    exit 2
+  }
+}

@@ -1,0 +1,192 @@
+"""Ages, masks, transforms, data sets and the pairs drawn from them."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from conftest import CLASSES
+
+from data.age_classes import ANCHORS, centre, position
+from data.aging_dataset import AgingDataset, PairIndex, find_classes, read_portrait
+from data.loader import PairSampler, make_loader
+from data.masking import Label, mask
+from data.photo_list import find_photos, output_names
+from data.transforms import Transform
+from models.age_code import make_codes
+from util.errors import UserError
+from util.images import to_pixels, to_tensor, write_image
+
+
+def test_positions_of_ages():
+    assert [position(centre(name), ANCHORS) for name in ANCHORS] == [0, 1, 2, 3, 4, 5]
+    assert position(0, ANCHORS) == 0
+    assert position(70, ANCHORS) == 5
+    assert position((centre("15-19") + centre("30-39")) / 2, ANCHORS) == 3.5
+    for age in (-1, 121, float("nan")):
+        with pytest.raises(UserError, match="--ages"):
+            position(age, ANCHORS)
+    with pytest.raises(UserError, match="young"):
+        position(5, ["young", "old"])
+    with pytest.raises(UserError, match="--sort_order"):
+        position(5, ["50-69", "0-2"])
+
+
+def test_codes_have_ones_on_the_own_block():
+    rng = torch.Generator().manual_seed(1)
+    codes = make_codes(torch.tensor([1, 0]), 3, 2, rng, sigma=0.0)
+    assert codes.tolist() == [[0, 0, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0]]
+    noisy = make_codes(torch.zeros(1000, dtype=torch.long), 3, 2, rng)
+    assert (noisy[:, 2:].std() - 0.2).abs() < 0.01
+    assert (noisy[:, :2].mean() - 1).abs() < 0.02
+
+
+def test_mask_greys_out_what_is_not_the_person():
+    labels = np.arange(len(Label), dtype=np.uint8)[None]
+    grey = (mask(np.full((1, 19, 3), 7, np.uint8), labels) == 128).all(axis=-1)[0]
+    assert [Label(i).name for i in np.flatnonzero(grey)] == ["BACKGROUND", "HAT", "EARRING", "NECKLACE", "CLOTH"]
+
+
+def test_tensor_and_pixels_are_inverse():
+    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    tensor = to_tensor(pixels)
+    assert (tensor.min(), tensor.max()) == (-1, 1)
+    assert np.array_equal(to_pixels(tensor), pixels)
+
+
+def test_transforms():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 20, 3), dtype=np.uint8)
+    assert Transform("resize_and_crop", 32, 24)(pixels).shape == (24, 24, 3)
+    assert np.array_equal(Transform("crop", 99, 16)(pixels), pixels[12:28, 2:18])
+    assert Transform("scale_width", 99, 10)(pixels).shape == (20, 10, 3)
+    assert Transform("scale_width_and_crop", 16, 12)(pixels).shape == (12, 12, 3)
+    with pytest.raises(UserError, match="--fineSize"):
+        Transform("crop", 99, 24)(pixels)
+    # Nearest neighbour: no colour that was not there.
+    reduced = Transform("resize_and_crop", 10, 10)(pixels)
+    assert {tuple(p) for p in reduced.reshape(-1, 3)} <= {tuple(p) for p in pixels.reshape(-1, 3)}
+
+
+def test_random_crops_and_flips_follow_the_generator():
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    cut = Transform("crop", 99, 16, flip=True)
+    assert np.array_equal(cut(pixels, np.random.default_rng(5)), cut(pixels, np.random.default_rng(5)))
+    seen = {cut(pixels, np.random.default_rng(seed)).tobytes() for seed in range(60)}
+    assert len(seen) > 20
+    unflipped = Transform("crop", 99, 20)
+    assert {unflipped(pixels, np.random.default_rng(s)).tobytes() for s in range(10)} == {pixels.tobytes()}
+
+
+def test_portrait_is_masked(dataset):
+    portrait = read_portrait(dataset / "train0-2" / "0.png")
+    assert (portrait.pixels[0] == 128).all()
+    assert not (portrait.pixels[8] == 128).all()
+
+
+def test_faulty_portraits(dataset):
+    image = dataset / "train0-2" / "0.png"
+    parsing = dataset / "train0-2" / "parsings" / "0.png"
+    write_image(parsing, np.full((16, 16), 19, np.uint8))
+    with pytest.raises(UserError, match="label 19"):
+        read_portrait(image)
+    write_image(parsing, np.zeros((8, 8), np.uint8))
+    with pytest.raises(UserError, match="8, 8"):
+        read_portrait(image)
+    parsing.write_text("no picture")
+    with pytest.raises(UserError, match="parsing map"):
+        read_portrait(image)
+    parsing.unlink()
+    with pytest.raises(UserError, match="--in_the_wild"):
+        read_portrait(image)
+
+
+def test_images_without_a_map_are_left_out(dataset, caplog):
+    (dataset / "train0-2" / "parsings" / "1.png").unlink()
+    classes = find_classes(dataset, "train", CLASSES)
+    assert [len(c.paths) for c in classes] == [3, 4, 4]
+    assert "1 pictures without" in caplog.text
+    assert [len(c.paths) for c in find_classes(dataset, "train", CLASSES, most=2)] == [2, 2, 2]
+
+
+def test_missing_and_empty_class_folders(dataset):
+    with pytest.raises(UserError, match="train3-6"):
+        find_classes(dataset, "train", ("0-2", "3-6"))
+    (dataset / "train3-6").mkdir()
+    with pytest.raises(UserError, match="train3-6"):
+        find_classes(dataset, "train", ("0-2", "3-6"))
+
+
+def test_pairs_are_two_different_classes_uniformly():
+    pairs = [pair for batch in PairSampler([1000, 1000, 4000], 5, seed=0) for pair in batch]
+    assert len(pairs) == 3000
+    counts = Counter((pair.a_class, pair.b_class) for pair in pairs)
+    assert sorted(counts) == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+    assert min(counts.values()) > 400
+    assert all(pair.b_image < (1000, 1000, 4000)[pair.b_class] for pair in pairs)
+
+
+def test_an_epoch_can_be_taken_up_at_any_batch():
+    sampler = PairSampler([6, 6, 8], 2, seed=3)
+    whole = list(sampler)
+    sampler.start_at(1, 3)
+    assert list(sampler) == whole[3:]
+    assert len(sampler) == len(whole) - 3 == 2
+    sampler.start_at(2)
+    assert list(sampler) != whole
+
+
+def test_serial_batches_run_through_pictures_in_order():
+    pairs = [pair for batch in PairSampler([3, 3, 3], 1, seed=0, serial=True) for pair in batch]
+    assert [(p.a_class, p.a_image) for p in pairs] == [(0, 0), (1, 0), (2, 0), (0, 1)]
+    assert all(p.a_class != p.b_class for p in pairs)
+
+
+def test_too_small_for_a_batch():
+    with pytest.raises(UserError, match="--batchSize"):
+        PairSampler([2, 2], 3, seed=0)
+    with pytest.raises(UserError, match="--sort_order"):
+        PairSampler([200], 3, seed=0)
+
+
+def test_workers_do_not_change_what_is_read(dataset):
+    classes = find_classes(dataset, "train", CLASSES)
+    data = AgingDataset(classes, Transform("resize_and_crop", 20, 16, flip=True))
+    batches = []
+    for workers in (0, 2):
+        loader = make_loader(data, PairSampler([4, 4, 4], 2, seed=1), workers, pin_memory=False)
+        batches.append(list(loader))
+    assert len(batches[0]) == len(batches[1]) == 3
+    for a, b in zip(*batches, strict=True):
+        assert a["A"].shape == (2, 3, 16, 16)
+        assert all(torch.equal(a[key], b[key]) for key in ("A", "B", "A_class", "B_class"))
+
+
+def test_an_item_depends_on_its_index_only(dataset):
+    data = AgingDataset(find_classes(dataset, "train", CLASSES), Transform("resize_and_crop", 20, 16, flip=True))
+    index = PairIndex(0, 1, 2, 3, seed=7)
+    assert torch.equal(data[index]["B"], data[index]["B"])
+    assert not torch.equal(data[index]["B"], data[index._replace(seed=8)]["B"])
+
+
+def test_photo_lists(tmp_path):
+    listed = tmp_path / "list.txt"
+    listed.write_text("# people\n my photo.jpeg \n\nb/Ünal.png\n", encoding="utf-8")
+    assert [str(p) for p in find_photos(listed)] == ["my photo.jpeg", "b/Ünal.png"]
+    write_image(tmp_path / "b.png", np.zeros((4, 4, 3), np.uint8))
+    write_image(tmp_path / "a.jpg", np.zeros((4, 4, 3), np.uint8))
+    assert find_photos(tmp_path / "b.png") == [tmp_path / "b.png"]
+    assert find_photos(tmp_path) == [tmp_path / "a.jpg", tmp_path / "b.png"]
+    (tmp_path / "empty").mkdir()
+    listed.write_text("\n\n")
+    (tmp_path / "binary.list").write_bytes(b"\xff\xfe\x00\x01")
+    for source in ("missing.txt", "empty", "list.txt", "binary.list"):
+        with pytest.raises(UserError, match=source):
+            find_photos(tmp_path / source)
+
+
+def test_outputs_of_photos_with_one_name_do_not_meet(tmp_path):
+    assert output_names([tmp_path / "a" / "x.png", tmp_path / "b" / "x.jpg", tmp_path / "y.z.png"]) == [
+        "x",
+        "x_2",
+        "y.z",
+    ]

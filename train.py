@@ -163,7 +163,7 @@ def due(total: int, every: int, step: int) -> bool:
 
 def save(folder: CheckpointFolder, epoch: str, trainer: Trainer, position: Position, pairs: int) -> None:
     """Writes one checkpoint: weights, training state and iter.txt."""
-    state = {"trainer": trainer.state_dict(), "position": vars(position), "torch": torch.__version__}
+    state = {"trainer": trainer.state_dict(), "position": vars(position), "torch": str(torch.__version__)}
     folder.write(epoch, trainer.networks, state)
     folder.write_position(position.epoch, position.batches * pairs)
 

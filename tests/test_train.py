@@ -1,0 +1,186 @@
+"""train.py as a command: runs, goes on, and is resumed after the worst."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from conftest import CLASSES, ROOT, TINY, write_dataset
+from PIL import Image
+
+from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.generator import Generator, GeneratorConfig
+
+
+def train(run, *arguments, code=0):
+    return run("train.py", *TINY, "--dataroot", "people", "--batchSize", 2, *arguments, code=code)
+
+
+def weights(folder, epoch="latest"):
+    return {
+        name: torch.load(folder / f"{epoch}_net_{name}.pth", weights_only=True) for name in ("G", "D", "g_running")
+    }
+
+
+def assert_same(a, b):
+    for name in a:
+        assert list(a[name]) == list(b[name])
+        for key in a[name]:
+            assert torch.equal(a[name][key], b[name][key]), (name, key)
+
+
+def test_a_run_leaves_what_its_users_know(run, dataset, tmp_path):
+    done = train(run, "--name", "first", "--epochs", 2, "--print_freq", 4, "--save_epoch_freq", 1)
+    folder = tmp_path / "checkpoints" / "first"
+    expected = {"opt.txt", "loss_log.txt", "metrics.jsonl", "iter.txt", "samples"}
+    for epoch in ("latest", "1", "2"):
+        expected |= {f"{epoch}_net_{name}.pth" for name in ("G", "D", "g_running")} | {f"{epoch}_state.pth"}
+    assert {path.name for path in folder.iterdir()} == expected
+
+    names = ["G_Adv", "G_Cycle", "G_Rec", "G_identity_reconst", "G_age_reconst", "D_real", "D_fake", "D_reg"]
+    pattern = r"\(epoch: 1, iters: 4, time: \d+\.\d{3}\) " + " ".join(rf"loss_{name}: [\d.]+" for name in names)
+    lines = (folder / "loss_log.txt").read_text().splitlines()
+    assert re.fullmatch(pattern, lines[0]), lines[0]
+    assert lines[0] in done.stdout
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [m["total_pairs"] for m in metrics] == [4, 8, 12]
+    assert metrics[-1]["epoch"] == 2
+    assert (folder / "iter.txt").read_text() == "3,0\n"
+    # Three people, each: input, gap, three ages.
+    assert Image.open(folder / "samples" / "epoch2.png").size == (4 * 16 + 10, 3 * 16)
+
+    config = GeneratorConfig(ngf=4, num_classes=3, dim_per_class=2)
+    assert list(weights(folder)["G"]) == list(Generator(config).state_dict())
+    critic = MultiScaleDiscriminator(DiscriminatorConfig(ndf=4, num_classes=3, layers=2))
+    assert list(weights(folder)["D"]) == list(critic.state_dict())
+
+
+def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(run, dataset, tmp_path):
+    common = ("--lambda_id_warmup", 20, "--decay_epochs", "1,2", "--loadSize", 20)
+    train(run, "--name", "whole", "--epochs", 3, *common)
+    train(run, "--name", "parts", "--epochs", 1, *common)
+    train(run, "--name", "parts", "--epochs", 2, "--continue_train", *common)
+    train(run, "--name", "parts", "--epochs", 3, "--continue_training", *common)
+    checkpoints = tmp_path / "checkpoints"
+    assert_same(weights(checkpoints / "parts"), weights(checkpoints / "whole"))
+
+
+def test_a_run_killed_between_checkpoints_goes_on_from_the_last(run, tmp_path):
+    write_dataset(tmp_path / "people", per_class=40)
+    # 30 batches an epoch; a checkpoint after every 10th.
+    common = ("--name", "killed", "--save_latest_freq", 20, "--print_freq", 2)
+    command = [
+        sys.executable,
+        ROOT / "train.py",
+        *TINY,
+        "--dataroot",
+        "people",
+        "--batchSize",
+        "2",
+        "--epochs",
+        "1000",
+    ]
+    process = subprocess.Popen(
+        [*map(str, command), *map(str, common)],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    folder = tmp_path / "checkpoints" / "killed"
+    deadline = time.monotonic() + 60
+    while not (folder / "iter.txt").is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    state = torch.load(folder / "latest_state.pth", weights_only=True)
+    position, iteration = state["position"], state["trainer"]["iteration"]
+    assert iteration >= 10
+    assert iteration % 10 == 0
+
+    # The rest of the interrupted epoch equals that of a run that nobody killed.
+    epoch = position["epoch"] if position["batches"] else position["epoch"] + 1
+    done = train(run, *common, "--epochs", epoch, "--continue_train")
+    assert f"going on in epoch {position['epoch']} after {position['batches']} batches" in done.stderr
+    train(run, *common, "--name", "whole", "--epochs", epoch)
+    assert_same(weights(folder), weights(tmp_path / "checkpoints" / "whole"))
+
+
+def test_a_resumed_model_knows_its_own_sizes(run, dataset, tmp_path):
+    train(run, "--name", "sizes", "--epochs", 1)
+    run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--dataroot", "people", "--batchSize", 2, "--name", "sizes",
+        "--epochs", 2, "--continue_train")  # fmt: skip
+    assert (tmp_path / "checkpoints" / "sizes" / "iter.txt").read_text() == "3,0\n"
+
+
+def test_fine_tuning_starts_from_the_pretrained_weights(run, dataset, tmp_path):
+    train(run, "--name", "first", "--epochs", 1)
+    first = tmp_path / "checkpoints" / "first"
+    train(run, "--name", "second", "--epochs", 1, "--load_pretrain", first, "--lr", 0)
+    assert_same({"G": weights(tmp_path / "checkpoints" / "second")["G"]}, {"G": weights(first)["G"]})
+    assert (tmp_path / "checkpoints" / "second" / "iter.txt").read_text() == "2,0\n"
+
+
+def test_dry_run_says_all_and_writes_nothing(run, dataset, tmp_path):
+    done = train(run, "--dry-run", "--lr", 0.003)
+    assert "lr: 0.003\t[default: 0.001]" in done.stderr
+    assert "class 15-19: 4 pictures" in done.stderr
+    assert "network G:" in done.stderr
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_debug_is_one_epoch_shown_at_every_iteration(run, dataset, tmp_path):
+    train(run, "--name", "debug", "--debug")
+    assert len((tmp_path / "checkpoints" / "debug" / "loss_log.txt").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--init", "random"], "--init"),
+        (["--epochs", "0"], "--epochs"),
+        (["--lr", "fast"], "--lr"),
+        (["--beta1", "1"], "--beta1"),
+        (["--decay_epochs", "1,two"], "--decay_epochs"),
+        (["--use_modulated_conv", "maybe"], "--use_modulated_conv"),
+        (["--epoch", "3"], "--epoch"),
+        (["--fineSize", "18"], "--fineSize 18"),
+        (["--loadSize", "12"], "--loadSize 12"),
+        (["--n_layers_D", "3"], "--n_layers_D 3"),
+        (["--num_D", "3"], "--num_D 3"),
+        (["--input_nc", "1"], "--input_nc 1"),
+        (["--sort_order", "0-2"], "--sort_order"),
+        (["--sort_order", "0-2,0-2"], "--sort_order"),
+        (["--sort_order", "0-2,3-6"], "train3-6"),
+        (["--dataroot", "nowhere"], "nowhere"),
+        (["--batchSize", "7"], "--batchSize 7"),
+        (["--continue_train"], "latest_state.pth"),
+        (["--load_pretrain", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(run, dataset, arguments, message):
+    error = train(run, *arguments, code=2).stderr.strip().splitlines()
+    assert message in error[-1]
+    # argparse puts its usage line before; nothing else is said.
+    assert [line for line in error[:-1] if not line.startswith("usage:")] == []
+
+
+def test_options_of_another_network_cannot_resume(run, dataset):
+    train(run, "--name", "mine", "--epochs", 1)
+    error = train(run, "--name", "mine", "--continue_train", "--ngf", 8, code=2).stderr
+    assert "latest_state.pth" in error
+    assert "--ngf" in error
+
+
+def test_class_names_of_any_kind_keep_their_order(run, tmp_path):
+    root = write_dataset(tmp_path / "people")
+    for name, new in zip(CLASSES, ("young", "grown up", "old"), strict=True):
+        (root / f"train{name}").rename(root / f"train{new}")
+    done = train(run, "--sort_order", "young,grown up,old", "--epochs", 1)
+    order = re.findall(r"class (.*): 4 pictures", done.stderr)
+    assert order == ["young", "grown up", "old"]

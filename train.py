@@ -67,10 +67,12 @@ def make_trainer(options: argparse.Namespace, device: torch.device) -> Trainer:
         pretrained = CheckpointFolder(options.load_pretrain)
         load_weights(generator, pretrained.weights(options.which_epoch, "G"))
         load_weights(discriminator, pretrained.weights(options.which_epoch, "D"))
-    # Channels-last is the layout that CPUs and tensor cores convolve fastest.
+    for network in (generator, discriminator):
+        # The layout that CPUs and tensor cores convolve fastest; torch's stubs do not know the argument.
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trainer = Trainer(
-        generator.to(device, memory_format=torch.channels_last),
-        discriminator.to(device, memory_format=torch.channels_last),
+        generator,
+        discriminator,
         loss_weights(options),
         optimizer_config(options),
         torch.Generator().manual_seed(options.seed),

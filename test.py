@@ -35,6 +35,7 @@ Render = Callable[[Tensor], Iterator[np.ndarray]]
 def main() -> int:
     options = parse_test_options(test_parser())
     photos = find_photos(options.image_path_file)
+    asked = asked_blends(options)
     device = choose_device(options.gpu_ids)
     transformer = AgeTransformer.load(
         CheckpointFolder(options.checkpoints_dir / options.name).weights(
@@ -55,7 +56,7 @@ def main() -> int:
         for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
             try:
                 pixels = to_model_size(read(photo).pixels)
-                write_outputs(options, folder, name, pixels, renderer(options, transformer, pixels))
+                write_outputs(options, asked, folder, name, pixels, renderer(options, transformer, pixels))
             except UserError as error:
                 failed += 1
                 logger.error("skipped: %s", error)
@@ -66,7 +67,7 @@ def main() -> int:
 def renderer(options: argparse.Namespace, transformer: AgeTransformer, pixels: np.ndarray) -> Render:
     """How the series of one portrait, (H, W, 3) uint8, are drawn; each with the same codes."""
     image = to_tensor(pixels)
-    seed = options.random_seed if options.random_seed >= 0 else torch.seed()
+    seed = options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
 
     def render(blends: Tensor) -> Iterator[np.ndarray]:
         frames = transformer.transform(image, blends, torch.Generator().manual_seed(seed))
@@ -76,11 +77,20 @@ def renderer(options: argparse.Namespace, transformer: AgeTransformer, pixels: n
     return render
 
 
-def write_outputs(options: argparse.Namespace, folder: Path, name: str, pixels: np.ndarray, render: Render) -> None:
+def asked_blends(options: argparse.Namespace) -> Tensor | None:
+    """The series of the ages asked for; None where none were, so that each output has its own."""
+    if not options.ages:
+        return None
+    classes = options.sort_order
+    return position_blends(len(classes), [position(age, classes) for age in options.ages])
+
+
+def write_outputs(
+    options: argparse.Namespace, asked: Tensor | None, folder: Path, name: str, pixels: np.ndarray, render: Render
+) -> None:
     """Writes all that was asked for of one portrait, (H, W, 3) uint8."""
     classes = options.sort_order
     portrait = resize(pixels, options.output_size)
-    asked = position_blends(len(classes), [position(age, classes) for age in options.ages]) if options.ages else None
     if options.traverse:
         write_series(options, folder / "traversal", name, render, asked)
         if options.in_the_wild:

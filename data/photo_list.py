@@ -1,6 +1,6 @@
 """Which photos a command works on."""
 
-from collections import Counter
+from itertools import chain, count
 from pathlib import Path
 
 from util.errors import UserError
@@ -36,9 +36,8 @@ def find_photos(source: Path) -> list[Path]:
 
 def output_names(photos: list[Path]) -> list[str]:
     """What each photo's outputs are called: its stem, numbered where an earlier photo has the same one."""
-    seen: Counter[str] = Counter()
-    names = []
+    names: dict[str, None] = {}
     for photo in photos:
-        seen[photo.stem] += 1
-        names.append(photo.stem if seen[photo.stem] == 1 else f"{photo.stem}_{seen[photo.stem]}")
-    return names
+        numbered = chain([photo.stem], (f"{photo.stem}_{number}" for number in count(2)))
+        names[next(name for name in numbered if name not in names)] = None
+    return list(names)

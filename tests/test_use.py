@@ -1,5 +1,7 @@
 """test.py as its users run it: videos, rows, comparisons, and what goes wrong."""
 
+from itertools import pairwise
+
 import av
 import numpy as np
 import pytest
@@ -79,7 +81,7 @@ def test_a_progression_is_input_gap_and_ages(use, photo, tmp_path):
     assert np.array_equal(row[:, :16], expected)
     assert (row[:, 16:26] == 255).all()
     ages = [row[:, start : start + 16].astype(int) for start in range(26, row.shape[1], 16)]
-    assert all(np.abs(a - b).max() > 2 for a, b in zip(ages, ages[1:], strict=False))
+    assert all(np.abs(a - b).max() > 2 for a, b in pairwise(ages))
     first = path.read_bytes()
     use("--deploy", "--full_progression", "--image_path_file", photo, "--random_seed", 0)
     assert path.read_bytes() == first

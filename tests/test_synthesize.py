@@ -113,7 +113,7 @@ def test_classes_layout(run, tmp_path):
 
 def test_together_is_one_data_set_that_training_takes(run, tmp_path):
     run(SYNTHESIZE, "--out", "people", "--identities", 4, "--size", 16, "--together", "--workers", 1)
-    sizes = "--loadSize 16 --fineSize 16 --n_layers_D 2".split()
+    sizes = ["--loadSize", 16, "--fineSize", 16, "--n_layers_D", 2]
     done = run("train.py", "--dataroot", "people", "--gpu_ids", -1, *sizes, "--dry-run")
     assert "0-2: 4" in done.stdout + done.stderr
 

@@ -17,7 +17,7 @@ from data.transforms import Transform
 from models.age_code import anchor_blends
 from models.checkpoint import CheckpointFolder, adopt_weights, load_weights, read_tensors
 from models.discriminator import MultiScaleDiscriminator
-from models.generator import Generator, center_kernels
+from models.generator import Generator, initialize_centered
 from models.trainer import Batch, Trainer
 from models.transformer import AgeTransformer
 from options.base import OPT_FILE, generator_config, noise_sigma, options_text, transform, write_options
@@ -62,7 +62,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device) -> Trainer:
     generator = Generator(generator_config(options))
     discriminator = MultiScaleDiscriminator(discriminator_config(options))
     if options.init == "centered":
-        center_kernels(generator)
+        initialize_centered(generator)
     if options.load_pretrain:
         pretrained = CheckpointFolder(options.load_pretrain)
         load_weights(generator, pretrained.weights(options.which_epoch, "G"))

@@ -218,8 +218,8 @@ def _share(text: str) -> float:
         share = float(text)
     except ValueError:
         share = -1.0
-    if not 0 <= share < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no share from 0 to below 1")
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no share from 0 to 1")
     return share
 
 

@@ -227,19 +227,29 @@ class Generator(nn.Module):
         return TrainingForward(rec, gen, cyc, real_id, real_age, fake_id, fake_age)
 
 
-@torch.no_grad()
-def center_kernels(generator: Generator) -> None:
-    """The initialisation that keeps training from collapsing into a flat picture (docs/training_notes.md).
+def initialize_centered(generator: Generator) -> None:
+    """The initialisation that keeps training from collapsing into a flat picture (docs/training_notes.md)."""
+    center_kernels(generator.id_encoder)
+    center_kernels(generator.decoder)
+    shrink_head(generator)
 
-    Every kernel of the identity encoder and the decoder loses its mean over its inputs, so that the large constant
-    part of rectified features does not drown their variation over space; the RGB head starts at 0.05 of its scale.
+
+@torch.no_grad()
+def center_kernels(part: nn.Module) -> None:
+    """Takes from every kernel its mean over its inputs.
+
+    The large constant part of rectified features then does not drown their variation over space.
     """
-    for part in (generator.id_encoder, generator.decoder):
-        for parameter in part.parameters():
-            if parameter.dim() == 4 and parameter.shape[2:] != (1, 1):
-                parameter.sub_(parameter.mean(dim=(1, 2, 3), keepdim=True))
+    for parameter in part.parameters():
+        if parameter.dim() == 4 and parameter.shape[2:] != (1, 1):
+            parameter.sub_(parameter.mean(dim=(1, 2, 3), keepdim=True))
+
+
+@torch.no_grad()
+def shrink_head(generator: Generator, scale: float = 0.05) -> None:
+    """Starts the RGB head small, where tanh is not yet saturated."""
     for parameter in generator.decoder.conv_img.parameters():
-        parameter.mul_(0.05)
+        parameter.mul_(scale)
 
 
 def _id_norm(channels: int, config: GeneratorConfig) -> nn.Module:

@@ -9,7 +9,7 @@ from golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
-from models.generator import Generator, GeneratorConfig, center_kernels
+from models.generator import Generator, GeneratorConfig, initialize_centered
 from models.layers import Blur, ModulatedConv2d
 
 SMALL_G, SMALL_D = GeneratorConfig(ngf=8, dim_per_class=4), DiscriminatorConfig(ndf=8, layers=4)
@@ -171,7 +171,7 @@ def test_variants_run():
 
 def test_centered_kernels_have_no_mean():
     generator = Generator(SMALL_G)
-    center_kernels(generator)
+    initialize_centered(generator)
     weight = generator.id_encoder.encoder[5].conv.weight_orig
     torch.testing.assert_close(weight.mean(dim=(1, 2, 3)), torch.zeros(len(weight)), atol=1e-6, rtol=0)
     assert generator.age_encoder.encoder[4].conv.weight_orig.mean(dim=(1, 2, 3)).abs().max() > 1e-3

@@ -145,7 +145,7 @@ def test_raw_layout_is_that_of_ffhq_aging(run, tmp_path):
     [
         (["--out", "x", "--identities", "0"], "--identities"),
         (["--out", "x", "--size", "big"], "--size"),
-        (["--out", "x", "--test_fraction", "1"], "--test_fraction"),
+        (["--out", "x", "--test_fraction", "1.5"], "--test_fraction"),
         (["--out", "x", "--layout", "faces"], "--layout"),
         (["--out", "x", "--seed", "-3"], "--seed"),
         (["--identities", "3"], "--out"),

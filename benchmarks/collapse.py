@@ -1,0 +1,161 @@
+"""Which initialisation frees training from its flat picture (docs/training_notes.md).
+
+Trains each variant for a few hundred iterations on synthetic people and reports, on unseen pictures, the mean
+absolute error of the reconstruction, in [-1, 1], and the spread of the synthesised pictures: their standard deviation
+over space, to be compared with that of the true ones. A flat picture has none.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import trange
+
+from data.age_classes import ANCHORS, centre
+from data.masking import mask
+from datasets.people.identity import sample_identity
+from datasets.people.portrait import draw
+from models.age_code import make_codes
+from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.generator import Generator, GeneratorConfig, center_kernels, initialize_centered, shrink_head
+from models.losses import l1_loss
+from models.trainer import Batch, LossWeights, OptimizerConfig, Trainer
+from util.images import to_tensor
+
+logger = logging.getLogger(__name__)
+
+Initialize = Callable[[Generator], None]
+_UNSEEN = 24  # pictures
+
+
+def encoder_only(generator: Generator) -> None:
+    center_kernels(generator.id_encoder)
+
+
+def decoder_only(generator: Generator) -> None:
+    center_kernels(generator.decoder)
+
+
+def kernels_only(generator: Generator) -> None:
+    center_kernels(generator.id_encoder)
+    center_kernels(generator.decoder)
+
+
+def paper(generator: Generator) -> None:
+    """The published initialisation, as the networks are made."""
+
+
+VARIANTS: dict[str, Initialize] = {
+    "paper": paper,
+    "head": shrink_head,
+    "encoder": encoder_only,
+    "decoder": decoder_only,
+    "kernels": kernels_only,
+    "centered": initialize_centered,
+}
+
+
+def main() -> None:
+    options = parse()
+    cv2.setNumThreads(1)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    images, classes = people(options.size, options.identities)
+    spread = images[:_UNSEEN].std(dim=(2, 3)).mean()
+    settings = f"{options.size}x{options.size}, ngf {options.ngf}, {options.pairs} pairs, lr {options.lr:g}"
+    logger.info("%s, loss: %s; spread of the true pictures %.3f", settings, options.loss, spread)
+    logger.info("| norm | init | identity loss | %s | s/iteration |", " | ".join(map(str, options.report)))
+    for norm in options.norms:
+        for variant in options.inits:
+            for warmup in options.warmups if options.loss == "whole" else (0,):
+                trainer = make_trainer(options, norm, VARIANTS[variant], warmup)
+                start = time.perf_counter()
+                cells = [f"{error:.3f} / {spread:.3f}" for error, spread in study(trainer, images, classes, options)]
+                pace = (time.perf_counter() - start) / max(options.report)
+                named = f"warm-up {warmup}" if warmup else "at once"
+                row = [norm, variant, named if options.loss == "whole" else "-", *cells, f"{pace:.2f}"]
+                logger.info("| %s |", " | ".join(row))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--ngf", type=int, default=16)
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--identities", type=int, default=60)
+    parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
+    parser.add_argument("--norms", nargs="+", choices=("pixel", "instance"), default=("pixel", "instance"))
+    parser.add_argument("--inits", nargs="+", choices=VARIANTS, default=tuple(VARIANTS))
+    parser.add_argument("--warmups", nargs="+", type=int, default=(0, 1000), help="of the identity loss, iterations")
+    parser.add_argument("--report", nargs="+", type=int, default=(100, 200, 400), help="at these iterations")
+    return parser.parse_args()
+
+
+def people(size: int, identities: int) -> tuple[Tensor, Tensor]:
+    """Masked portraits (N, 3, size, size) in [-1, 1] of people at the anchor ages, shuffled, and their classes."""
+    drawn = [
+        (to_tensor(mask(*draw(sample_identity(0, index), centre(name), size))), number)
+        for index in range(identities)
+        for number, name in enumerate(ANCHORS)
+    ]
+    order = np.random.default_rng(0).permutation(len(drawn))
+    return torch.stack([drawn[i][0] for i in order]), torch.tensor([drawn[i][1] for i in order])
+
+
+def make_trainer(options: argparse.Namespace, norm: str, initialize: Initialize, warmup: int) -> Trainer:
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(ngf=options.ngf, id_norm=norm))  # type: ignore[arg-type]
+    initialize(generator)
+    layers = int(np.log2(options.size)) - 2
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
+    return Trainer(
+        generator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        discriminator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        LossWeights(id_warmup=warmup),
+        OptimizerConfig(lr=options.lr),
+        torch.Generator().manual_seed(0),
+        0.2,
+    )
+
+
+def study(
+    trainer: Trainer, images: Tensor, classes: Tensor, options: argparse.Namespace
+) -> Iterable[tuple[float, float]]:
+    """Trains, and yields (error, spread) at each iteration to report."""
+    rng = torch.Generator().manual_seed(1)
+    step = trainer.step if options.loss == "whole" else partial(reconstruct, trainer)
+    for iteration in trange(1, max(options.report) + 1, leave=False, file=sys.stderr):
+        a, b = (torch.randint(_UNSEEN, len(images), (options.pairs,), generator=rng) for _ in range(2))
+        step(Batch(images[a], images[b], classes[a], classes[b]))
+        if iteration in options.report:
+            yield measure(trainer, images[:_UNSEEN], classes[:_UNSEEN])
+
+
+def reconstruct(trainer: Trainer, batch: Batch) -> None:
+    """An iteration of nothing but self-reconstruction."""
+    made = trainer.generator.synthesize(batch.reals, codes(trainer, batch.source))
+    trainer.optimizer_g.zero_grad(set_to_none=True)
+    l1_loss(made, batch.reals).backward()
+    trainer.optimizer_g.step()
+
+
+@torch.no_grad()
+def measure(trainer: Trainer, images: Tensor, classes: Tensor) -> tuple[float, float]:
+    made = trainer.generator.synthesize(images, codes(trainer, classes))
+    return float(l1_loss(made, images)), float(made.std(dim=(2, 3)).mean())
+
+
+def codes(trainer: Trainer, classes: Tensor) -> Tensor:
+    config = trainer.generator.config
+    return make_codes(classes, config.num_classes, config.dim_per_class, trainer.rng, trainer.noise_sigma)
+
+
+if __name__ == "__main__":
+    main()

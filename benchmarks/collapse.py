@@ -65,7 +65,7 @@ VARIANTS: dict[str, Initialize] = {
 def main() -> None:
     options = parse()
     cv2.setNumThreads(1)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     images, classes = people(options.size, options.identities)
     spread = images[:_UNSEEN].std(dim=(2, 3)).mean()
     settings = f"{options.size}x{options.size}, ngf {options.ngf}, {options.pairs} pairs, lr {options.lr:g}"

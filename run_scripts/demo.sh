@@ -6,7 +6,7 @@ usage="usage: bash run_scripts/demo.sh [PHOTO...] [--name MODEL]
 
 Without photos: synthetic people, drawn on the spot, with the demo model.
 With photos: any portraits, with MODEL (males_model or females_model after python download_models.py) or the demo model.
-Videos and progressions go to results/MODEL/test_latest/."
+Videos and progressions go to results/MODEL/test_latest/ (RESULTS_DIR=... to change results)."
 
 start=$PWD name="" photos=()
 while [ $# -gt 0 ]; do
@@ -33,6 +33,7 @@ if [ -z "$name" ] && [ ${#photos[@]} -gt 0 ]; then
   done
 fi
 name=${name:-demo_model}
+results=${RESULTS_DIR:-$PWD/results}
 
 echo "Lifespan: one portrait in, the same person at every age from 0 to 70 out."
 echo "This demo installs what it needs, then makes a video and a row of six ages of each portrait with $name."
@@ -56,9 +57,9 @@ fi
 touch "$work/before"
 code=0
 python test.py --name "$name" --gpu_ids "${GPU_IDS:-0}" --traverse --interp_step 0.05 --make_video \
-  --deploy --full_progression --output_size 256 "${source[@]}" || code=$?
+  --deploy --full_progression --output_size 256 --results_dir "$results" "${source[@]}" || code=$?
 
 echo
 echo "Made:"
-find "$PWD/results/$name/test_latest" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" 2> /dev/null | sort
+find "$results/$name/test_latest" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" 2> /dev/null | sort
 exit $code

@@ -11,9 +11,9 @@ prepare_environment requirements.txt
     --size 64 --seed 1
 
 python train.py --name demo_training --dataroot datasets/demo_people --gpu_ids "${GPU_IDS:-0}" \
-  --loadSize 64 --fineSize 64 --ngf 16 --ndf 16 --n_layers_D 4 --batchSize 4 --nThreads 0 \
-  --init centered --id_enc_norm instance --decay_adain_affine_layers false --lr 0.003 --lambda_id_warmup 1000 \
-  --epochs 7 --decay_epochs 5,6 --display_id 0 --no_html --save_latest_freq 800 --seed 1 "$@"
+  --loadSize 64 --fineSize 64 --ngf 16 --ndf 16 --n_layers_D 4 --batchSize 2 --nThreads 0 \
+  --init centered --id_enc_norm instance --decay_adain_affine_layers false --lr 0.003 --lambda_id_warmup 2000 \
+  --epochs 4 --decay_epochs 2,3 --display_id 0 --no_html --save_latest_freq 800 --seed 1 "$@"
 
 python - <<'PYTHON'
 from pathlib import Path

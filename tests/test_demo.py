@@ -1,0 +1,102 @@
+"""The demo model that is in the repository, and the demo that uses it, in the environment the tests run in."""
+
+import os
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data.age_classes import ANCHORS, centre
+from data.masking import mask
+from datasets.people.identity import sample_identity
+from datasets.people.portrait import draw
+from models.age_code import anchor_blends
+from models.transformer import AgeTransformer
+from options.base import generator_config, noise_sigma
+from options.test import parse_test_options, test_parser
+from tests.conftest import ROOT
+from util.images import to_pixels, to_tensor
+
+# Another population than that of run_scripts/train_demo.sh.
+UNSEEN = 2026
+
+
+def demo(*arguments, results):
+    environment = {"VIRTUAL_ENV": sys.prefix, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}"}
+    return subprocess.run(
+        ["bash", ROOT / "run_scripts" / "demo.sh", *map(str, arguments)],
+        env={**os.environ, **environment, "RESULTS_DIR": str(results), "GPU_IDS": "-1"},
+        cwd=results.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_demo_makes_videos_and_progressions(tmp_path):
+    done = demo(results=tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    made = [line for line in done.stdout.split("Made:")[1].split("\n") if line]
+    videos = [path for path in made if path.endswith(".mp4")]
+    rows = [path for path in made if path.endswith(".png")]
+    assert len(videos) == len(rows) == 4
+    with av.open(videos[0]) as video:
+        assert video.streams.video[0].codec_context.name == "h264"
+        assert sum(1 for _ in video.decode(video=0)) == 101
+    assert Image.open(rows[0]).size == (256 + 10 + 6 * 256, 256)
+
+
+def test_the_demo_on_a_photo_goes_the_whole_way(tmp_path):
+    done = demo(ROOT / "assets" / "astronaut.png", results=tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: the demo model has only seen drawn" in done.stdout
+    folder = tmp_path / "results" / "demo_model" / "test_latest" / "traversal"
+    assert (folder / "astronaut.mp4").is_file()
+    portrait = np.asarray(Image.open(folder / "astronaut_portrait.png").convert("RGB")).astype(int)
+    assert portrait.shape == (256, 256, 3)
+    grey = np.abs(portrait - 128).max(axis=2) < 4
+    # Both upper corners are background; the face is kept.
+    assert grey[:40, :40].mean() > 0.9
+    assert grey[100:160, 100:156].mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [(["--name"], "--name"), (["--magic"], "--magic"), (["--name", "nobody", "assets/astronaut.png"], "nobody")],
+)
+def test_a_mistake_is_told(tmp_path, arguments, complaint):
+    done = demo(*arguments, results=tmp_path / "results")
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_model_ages_unseen_people_both_ways():
+    """Nearest in a person's own true pictures: better than chance by far from young to old and back."""
+    argv = f"--name demo_model --checkpoints_dir {ROOT / 'checkpoints'} --deploy --image_path_file x"
+    options = parse_test_options(test_parser(), argv.split())
+    weights = ROOT / "checkpoints" / "demo_model" / "latest_net_g_running.pth"
+    assert weights.stat().st_size < 12e6
+    transformer = AgeTransformer.load(weights, generator_config(options), torch.device("cpu"), noise_sigma(options))
+    hits, own, pictures = [], [], {}
+    for index in range(8):
+        person = sample_identity(UNSEEN, index)
+        pictures[index] = np.stack(
+            [mask(*draw(person, centre(name), options.loadSize)).astype(float) for name in ANCHORS]
+        )
+    for index, truth in pictures.items():
+        for source, target in ((0, 5), (5, 0), (3, 0), (3, 5), (1, 4), (4, 1)):
+            image = to_tensor(truth[source].astype(np.uint8))
+            rng = torch.Generator().manual_seed(0)
+            (frame,) = transformer.transform(image, anchor_blends(len(ANCHORS))[target : target + 1], rng)
+            made = to_pixels(frame).astype(float)
+            hits.append(np.abs(truth - made).mean(axis=(1, 2, 3)).argmin() == target)
+            others = [np.abs(other[target] - made).mean() for other in pictures.values()]
+            own.append(int(np.argmin(others)) == index)
+    assert np.mean(hits) > 0.5
+    assert np.mean(own) > 0.5

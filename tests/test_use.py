@@ -166,7 +166,7 @@ def test_bfloat16_is_near_float32():
     assert half.dtype == torch.float32
     assert not torch.equal(full, half)
     # An untrained network amplifies rounding; the picture stays the same.
-    assert torch.corrcoef(torch.stack([full.flatten(), half.flatten()]))[0, 1] > 0.95
+    assert torch.corrcoef(torch.stack([full.flatten(), half.flatten()]))[0, 1] > 0.9
 
 
 def test_a_video_that_fails_leaves_the_old_one(tmp_path):

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import product
 
 import cv2
 import numpy as np
@@ -70,17 +71,13 @@ def main() -> None:
     spread = images[:_UNSEEN].std(dim=(2, 3)).mean()
     settings = f"{options.size}x{options.size}, ngf {options.ngf}, {options.pairs} pairs, lr {options.lr:g}"
     logger.info("%s, loss: %s; spread of the true pictures %.3f", settings, options.loss, spread)
-    logger.info("| norm | init | identity loss | %s | s/iteration |", " | ".join(map(str, options.report)))
-    for norm in options.norms:
-        for variant in options.inits:
-            for warmup in options.warmups if options.loss == "whole" else (0,):
-                trainer = make_trainer(options, norm, VARIANTS[variant], warmup)
-                start = time.perf_counter()
-                cells = [f"{error:.3f} / {spread:.3f}" for error, spread in study(trainer, images, classes, options)]
-                pace = (time.perf_counter() - start) / max(options.report)
-                named = f"warm-up {warmup}" if warmup else "at once"
-                row = [norm, variant, named if options.loss == "whole" else "-", *cells, f"{pace:.2f}"]
-                logger.info("| %s |", " | ".join(row))
+    logger.info("| norm | init | styles | warm-up | %s | s/iteration |", " | ".join(map(str, options.report)))
+    for norm, variant, styles, warmup in product(options.norms, options.inits, options.styles, options.warmups):
+        trainer = make_trainer(options, norm, VARIANTS[variant], styles, warmup)
+        start = time.perf_counter()
+        cells = [f"{error:.3f} / {spread:.3f}" for error, spread in study(trainer, images, classes, options)]
+        pace = (time.perf_counter() - start) / max(options.report)
+        logger.info("| %s |", " | ".join([norm, variant, styles, str(warmup), *cells, f"{pace:.2f}"]))
 
 
 def parse() -> argparse.Namespace:
@@ -93,7 +90,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
     parser.add_argument("--norms", nargs="+", choices=("pixel", "instance"), default=("pixel", "instance"))
     parser.add_argument("--inits", nargs="+", choices=VARIANTS, default=tuple(VARIANTS))
-    parser.add_argument("--warmups", nargs="+", type=int, default=(0, 1000), help="of the identity loss, iterations")
+    parser.add_argument(
+        "--styles",
+        nargs="+",
+        choices=("slow", "fast"),
+        default=("slow",),
+        help="slow: learning rate of branches * 0.01",
+    )
+    parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
     parser.add_argument("--report", nargs="+", type=int, default=(100, 200, 400), help="at these iterations")
     return parser.parse_args()
 
@@ -109,7 +113,7 @@ def people(size: int, identities: int) -> tuple[Tensor, Tensor]:
     return torch.stack([drawn[i][0] for i in order]), torch.tensor([drawn[i][1] for i in order])
 
 
-def make_trainer(options: argparse.Namespace, norm: str, initialize: Initialize, warmup: int) -> Trainer:
+def make_trainer(options: argparse.Namespace, norm: str, initialize: Initialize, styles: str, warmup: int) -> Trainer:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(ngf=options.ngf, id_norm=norm))  # type: ignore[arg-type]
     initialize(generator)
@@ -119,7 +123,7 @@ def make_trainer(options: argparse.Namespace, norm: str, initialize: Initialize,
         generator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         discriminator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         LossWeights(id_warmup=warmup),
-        OptimizerConfig(lr=options.lr),
+        OptimizerConfig(lr=options.lr, slow_style_branches=styles == "slow"),
         torch.Generator().manual_seed(0),
         0.2,
     )

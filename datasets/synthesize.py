@@ -20,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data.age_classes import ANCHORS, CLUSTERS, age_range, centre
+from datasets import ffhq_aging
 from datasets.people.identity import sample_identity
 from datasets.people.portrait import draw
 from util.errors import UserError, run_command
@@ -31,12 +32,6 @@ logger = logging.getLogger(__name__)
 OLDEST_DRAWN = 75
 SHEET_AGES = (1, 4, 8, 13, 18, 33, 50, 70)
 SHEET_PEOPLE = 10
-RAW_FOLDER = "ffhq_aging256x256"
-RAW_LABELS = "ffhq_aging_labels.csv"
-RAW_COLUMNS = (
-    "image_number", "age_group", "age_group_confidence", "gender", "gender_confidence", "head_pitch", "head_roll",
-    "head_yaw", "left_eye_occluded", "right_eye_occluded", "glasses",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,9 +87,9 @@ def main() -> int:
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must be 0 or more")
     if options.layout == "raw":
-        jobs = raw_jobs(options.identities, options.seed, options.pictures_per_class, options.out / RAW_FOLDER)
+        jobs = raw_jobs(options.identities, options.seed, options.pictures_per_class, options.out / ffhq_aging.FOLDER)
         labels = raw_labels(jobs, options.seed)
-        _write_csv(options.out / RAW_LABELS, RAW_COLUMNS, labels)
+        _write_csv(options.out / ffhq_aging.LABELS_FILE, ffhq_aging.COLUMNS, labels)
     else:
         jobs = class_jobs(
             options.identities,
@@ -164,7 +159,7 @@ def raw_jobs(identities: int, seed: int, pictures: int, out: Path) -> list[Job]:
             for number in range(pictures):
                 image = len(jobs)
                 age = rng.uniform(low, min(high + 1, OLDEST_DRAWN))
-                path = out / f"{image // 1000:02d}000" / f"{image:05d}.png"
+                path = out / ffhq_aging.image_path(image)
                 jobs.append(Job(identity, age, index * pictures + number, path))
     return jobs
 

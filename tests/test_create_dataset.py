@@ -1,0 +1,185 @@
+"""Raw FFHQ-Aging -> training folders: every rule on both sides, every kind of faulty row."""
+
+import csv
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.age_classes import ANCHORS
+from datasets.create_dataset import Tally, sort_pictures
+from datasets.ffhq_aging import COLUMNS, FaceAttributes, Labels, RowError, image_path, parse_row, reason_to_drop
+from util.images import write_image
+
+CREATE = "datasets/create_dataset.py"
+FACE = FaceAttributes(pitch=0, yaw=0, left_eye_occluded=0, right_eye_occluded=0, glasses="None")
+GOOD = Labels(7, "30-39", 0.9, "male", 0.9, FACE)
+ROW = {
+    "image_number": "7",
+    "age_group": "30-39",
+    "age_group_confidence": "0.9",
+    "gender": "male",
+    "gender_confidence": "0.95",
+    "head_pitch": "-3.5",
+    "head_roll": "1",
+    "head_yaw": "12.0",
+    "left_eye_occluded": "4.2",
+    "right_eye_occluded": "61.0",
+    "glasses": "Normal",
+}
+NO_FACE = dict.fromkeys(COLUMNS[5:], "-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"age_confidence": 0.6}, "age uncertain"),
+        ({"age_confidence": 0.601}, None),
+        ({"gender_confidence": 0.66}, "gender uncertain"),
+        ({"gender_confidence": 0.661}, None),
+        ({"pitch": 30}, "looks up or down"),
+        ({"pitch": -30}, "looks up or down"),
+        ({"pitch": 29.9}, None),
+        ({"pitch": -29.9}, None),
+        ({"yaw": 40}, "looks aside"),
+        ({"yaw": -40}, "looks aside"),
+        ({"yaw": -39.9}, None),
+        ({"left_eye_occluded": 89.9, "right_eye_occluded": 49.9}, None),
+        ({"left_eye_occluded": 49.9, "right_eye_occluded": 89.9}, None),
+        ({"left_eye_occluded": 90}, "eyes occluded"),
+        ({"right_eye_occluded": 90}, "eyes occluded"),
+        ({"left_eye_occluded": 50, "right_eye_occluded": 50}, "eyes occluded"),
+        ({"glasses": "Dark"}, "dark glasses"),
+        ({"glasses": "Normal"}, None),
+        ({"face": None}, None),
+        ({"face": None, "age_confidence": 0.5}, "age uncertain"),
+    ],
+)
+def test_each_rule_on_both_sides(change, reason):
+    of_face = {name: value for name, value in change.items() if hasattr(FACE, name)}
+    rest = {name: value for name, value in change.items() if name not in of_face}
+    assert reason_to_drop(replace(GOOD, **{"face": replace(FACE, **of_face), **rest})) == reason
+
+
+def test_rows_are_read_as_they_occur():
+    assert parse_row(ROW) == Labels(7, "30-39", 0.9, "male", 0.95, FaceAttributes(-3.5, 12, 4.2, 61, "Normal"))
+    assert parse_row({**ROW, **NO_FACE}).face is None
+    assert parse_row({**ROW, **dict.fromkeys(COLUMNS[5:], "-1.0")}).face is None
+    # One value that happens to be -1 is a value.
+    assert parse_row({**ROW, "head_yaw": "-1.0"}).face.yaw == -1
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"age_group": ""}, "no value in column age_group"),
+        ({"head_yaw": None}, "no value in column head_yaw"),
+        ({"head_yaw": "left"}, "head_yaw 'left' is no number"),
+        ({"age_group": "5-50"}, "age_group '5-50'"),
+        ({"gender": "unknown"}, "gender 'unknown'"),
+        ({"image_number": "1.5"}, "image_number '1.5'"),
+    ],
+)
+def test_a_faulty_value_is_named(change, complaint):
+    with pytest.raises(RowError, match=complaint):
+        parse_row({**ROW, **change})
+
+
+def write_labels(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """Six pictures; number 3 has no map, number 4 is missing, number 1005 lies in the second folder."""
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    for number in (0, 1, 2, 3, 1005):
+        path = tmp_path / "raw" / "ffhq_aging256x256" / image_path(number)
+        write_image(path, pixels + number % 200)
+        if number != 3:
+            write_image(path.parent / "parsings" / path.name, pixels[..., 0])
+    rows = [{**ROW, "image_number": str(number)} for number in (0, 1, 2, 3, 4, 1005)]
+    rows[1] |= {"gender": "female", "age_group": "0-2"}
+    rows[2] |= {"age_group": "20-29"}
+    write_labels(tmp_path / "labels.csv", rows)
+    return tmp_path / "raw"
+
+
+def test_what_is_kept_and_dropped(run, raw, tmp_path):
+    done = run(CREATE, "--folder", "raw", "--labels_file", "labels.csv", "--train_split", 1000)
+    made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*males/*/*.png"))
+    assert made == ["females/train0-2/00001.png", "males/test30-39/01005.png", "males/train30-39/00000.png"]
+    for path in made:
+        assert (tmp_path / path).parent.joinpath("parsings", Path(path).name).is_file()
+    lines = [line.split() for line in done.stderr.splitlines()]
+    head = next(line for line in lines if line[:2] == ["class", "gender"])
+    assert head[2:] == ["train", "test", "map", "missing", "other", "class", "picture", "missing"]
+    assert ["30-39", "male", "1", "1", "1", "0", "1"] in lines
+    assert ["all", "2", "1", "1", "1", "1"] in lines
+
+
+def test_running_again_changes_nothing_and_other_files_are_told(run, raw, tmp_path):
+    arguments = ["--folder", "raw/ffhq_aging256x256", "--labels_file", "labels.csv"]
+    run(CREATE, *arguments, "--out", "people", "--train_split", 1000)
+    first = {path: path.read_bytes() for path in (tmp_path / "people").rglob("*.png")}
+    done = run(CREATE, *arguments, "--out", "people", "--train_split", 1000)
+    assert {path: path.read_bytes() for path in (tmp_path / "people").rglob("*.png")} == first
+    assert "did not write" not in done.stderr
+    done = run(CREATE, *arguments, "--out", "people")
+    assert "1 pictures that this run did not write" in done.stderr
+    assert "01005.png" in done.stderr
+
+
+def test_hard_links_take_no_space(run, raw, tmp_path):
+    run(CREATE, "--folder", "raw", "--labels_file", "labels.csv", "--link")
+    source = raw / "ffhq_aging256x256" / "00000" / "00000.png"
+    mode = source.stat().st_mode
+    assert (tmp_path / "males" / "train30-39" / "00000.png").samefile(source)
+    run(CREATE, "--folder", "raw", "--labels_file", "labels.csv", "--link")
+    assert source.stat().st_mode == mode
+    assert not list(tmp_path.rglob(".linking*"))
+
+
+def test_other_classes_can_be_asked_for(run, raw, tmp_path):
+    run(CREATE, "--folder", "raw", "--labels_file", "labels.csv", "--classes", "20-29")
+    assert [path.name for path in (tmp_path / "males").iterdir()] == ["train20-29"]
+
+
+def test_faulty_rows_are_named_and_left_out(raw, tmp_path, caplog):
+    rows = [{**ROW, "image_number": "0"}] + [{**ROW, "image_number": "1", "head_yaw": ""}] * 7
+    path = write_labels(tmp_path / "faulty.csv", rows)
+    with path.open("a") as file:
+        file.write("2,30-39\n")
+    tally = Tally()
+    with caplog.at_level(logging.WARNING):
+        jobs = sort_pictures(raw / "ffhq_aging256x256", path, 69000, ANCHORS, tmp_path, tally)
+    assert len(jobs) == 1
+    assert "faulty.csv, line 3: no value in column head_yaw" in caplog.text
+    assert "8 lines like these were left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--folder", "raw", "--labels_file", "nothing.csv"], "--labels_file nothing.csv"),
+        (["--folder", "nowhere", "--labels_file", "labels.csv"], "--folder nowhere"),
+        (["--folder", "raw", "--labels_file", "short.csv"], "no column image_number"),
+        (["--folder", "raw", "--labels_file", "binary.csv"], "binary.csv"),
+        (["--folder", "empty", "--labels_file", "labels.csv"], "none of the pictures"),
+        (["--folder", "raw", "--labels_file", "labels.csv", "--classes", "1-99"], "--classes 1-99"),
+        (["--folder", "raw", "--labels_file", "labels.csv", "--workers", "0"], "--workers"),
+    ],
+)
+def test_a_mistake_is_told(run, raw, tmp_path, arguments, complaint):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "short.csv").write_text("number,age\n1,2\n")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
+    done = run(CREATE, *arguments, code=2)
+    assert complaint in done.stderr
+    assert not (tmp_path / "males").exists()

@@ -1,9 +1,11 @@
-"""Turns portraits into series, progressions and comparisons of ages (spec/cli.md)."""
+"""Turns portraits into series, progressions and comparisons of ages, and test images into a page (spec/cli.md)."""
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice, zip_longest
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.age_classes import position
-from data.aging_dataset import read_portrait
+from data.aging_dataset import ClassImages, find_classes, read_portrait
 from data.photo_list import find_photos, output_names
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
 from models.checkpoint import CheckpointFolder
@@ -21,6 +23,7 @@ from options.base import generator_config, noise_sigma, transform
 from options.test import parse_test_options, test_parser
 from util.device import choose_device
 from util.errors import UserError, run_command
+from util.html import Picture, picture_table, write_page
 from util.images import resize, to_pixels, to_tensor, write_image
 from util.in_the_wild import PortraitMaker
 from util.sheets import row, row_after_gap
@@ -34,7 +37,9 @@ Render = Callable[[Tensor], Iterator[np.ndarray]]
 
 def main() -> int:
     options = parse_test_options(test_parser())
-    photos = find_photos(options.image_path_file)
+    of_photos = options.image_path_file is not None
+    photos = find_photos(options.image_path_file) if of_photos else []
+    classes = [] if of_photos else find_classes(options.dataroot, options.phase, options.sort_order, options.ntest)
     asked = asked_blends(options)
     device = choose_device(options.gpu_ids)
     transformer = AgeTransformer.load(
@@ -46,22 +51,100 @@ def main() -> int:
         noise_sigma(options),
         options.precision,
     )
-    read = PortraitMaker(options.loadSize, options.parser, device) if options.in_the_wild else read_portrait
-    to_model_size = transform(options, flip=False)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
     folder = options.results_dir / options.name / f"{options.phase}_{options.which_epoch}{seeded}"
-
-    failed = 0
     with logging_redirect_tqdm():
-        for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
-            try:
-                pixels = to_model_size(read(photo).pixels)
-                write_outputs(options, asked, folder, name, pixels, renderer(options, transformer, pixels))
-            except UserError as error:
-                failed += 1
-                logger.error("skipped: %s", error)
+        if of_photos:
+            return use_photos(options, transformer, device, photos, asked, folder)
+        return write_results(options, transformer, classes, folder)
+
+
+def use_photos(
+    options: argparse.Namespace,
+    transformer: AgeTransformer,
+    device: torch.device,
+    photos: Sequence[Path],
+    asked: Tensor | None,
+    folder: Path,
+) -> int:
+    """Makes of each photo what was asked for; returns the exit code."""
+    read = PortraitMaker(options.loadSize, options.parser, device) if options.in_the_wild else read_portrait
+    to_model_size = transform(options, flip=False)
+    failed = 0
+    for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
+        try:
+            pixels = to_model_size(read(photo).pixels)
+            write_outputs(options, asked, folder, name, pixels, renderer(options, transformer, pixels))
+        except UserError as error:
+            failed += 1
+            logger.error("skipped: %s", error)
     logger.info("%d of %d photos done; results in %s", len(photos) - failed, len(photos), folder)
     return 1 if failed else 0
+
+
+def write_results(
+    options: argparse.Namespace, transformer: AgeTransformer, classes: Sequence[ClassImages], folder: Path
+) -> int:
+    """The page of test images, one of each class in turn, at all ages; returns the exit code."""
+    to_model_size = transform(options, flip=False)
+    images = list(islice(in_turn(classes), options.how_many))
+    rows: list[list[Picture]] = []
+    for name, path in tqdm(images, unit="image"):
+        try:
+            pixels = to_model_size(read_portrait(path).pixels)
+            rows += result_rows(options, transformer, name, path, pixels, folder)
+        except UserError as error:
+            logger.error("skipped: %s", error)
+    done = len(rows) // (2 if options.debug_mode else 1)
+    facts = {
+        "model": f"{options.name}, epoch {options.which_epoch}",
+        "classes": ", ".join(options.sort_order),
+        "test images": f"{done} of {sum(len(images.paths) for images in classes)} in {options.dataroot}",
+        "options": f"seed {options.random_seed}, {options.fineSize}x{options.fineSize} pixels, {options.precision}",
+    }
+    title = f"{options.name}: results of epoch {options.which_epoch}"
+    write_page(folder / "index.html", title, facts, [picture_table(["input", *options.sort_order], rows)])
+    logger.info("%d of %d images done; see %s", done, len(images), folder / "index.html")
+    return 1 if done < len(images) else 0
+
+
+def in_turn(classes: Sequence[ClassImages]) -> Iterator[tuple[str, Path]]:
+    """Names and images: one of each class after another; classes with fewer run out first."""
+    for images in zip_longest(*(images.paths for images in classes)):
+        yield from ((known.name, path) for known, path in zip(classes, images, strict=True) if path is not None)
+
+
+def result_rows(
+    options: argparse.Namespace,
+    transformer: AgeTransformer,
+    name: str,
+    path: Path,
+    pixels: np.ndarray,
+    folder: Path,
+) -> list[list[Picture]]:
+    """A test image and its ages; in debug mode also what becomes of them on the way back to its own class."""
+    count = len(options.sort_order)
+    frames = list(renderer(options, transformer, pixels)(anchor_blends(count)))
+    made = [("input", pixels), *zip(options.sort_order, frames, strict=True)]
+    rows = [made]
+    if options.debug_mode:
+        number = options.sort_order.index(name)
+        own = anchor_blends(count)[number : number + 1]
+        back = [next(renderer(options, transformer, frame)(own)) for frame in frames]
+        rows.append(
+            [
+                ("reconstruction", frames[number]),
+                *((f"{age} back", f) for age, f in zip(options.sort_order, back, strict=True)),
+            ]
+        )
+    for label, frame in chain.from_iterable(rows):
+        write_image(folder / "images" / f"{name}_{path.stem}_{label}.png", resize(frame, options.output_size))
+
+    def picture(label: str) -> Picture:
+        caption = f"{path.stem} ({name})" if label == "input" else label
+        return Picture(f"images/{quote(f'{name}_{path.stem}_{label}')}.png", caption)
+
+    return [[picture(label) for label, _ in pairs] for pairs in rows]
 
 
 def renderer(options: argparse.Namespace, transformer: AgeTransformer, pixels: np.ndarray) -> Render:

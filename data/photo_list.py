@@ -1,5 +1,6 @@
 """Which photos a command works on."""
 
+from collections.abc import Sequence
 from itertools import chain, count
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def find_photos(source: Path) -> list[Path]:
     return photos
 
 
-def output_names(photos: list[Path]) -> list[str]:
+def output_names(photos: Sequence[Path]) -> list[str]:
     """What each photo's outputs are called: its stem, numbered where an earlier photo has the same one."""
     names: dict[str, None] = {}
     for photo in photos:

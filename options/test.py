@@ -31,7 +31,10 @@ def step(text: str) -> float:
 def test_parser() -> argparse.ArgumentParser:
     """The command line of test.py."""
     parser = argparse.ArgumentParser(
-        description="Use a model.", usage="test.py [options]; test.py --help lists them", allow_abbrev=False
+        description="Use a model on photos; or, with none of the options of what to make, on the test images of "
+        "--dataroot, which gives a results page.",
+        usage="test.py [options]; test.py --help lists them",
+        allow_abbrev=False,
     )
     add_shared_options(parser)
     what = parser.add_argument_group("what to make")
@@ -79,10 +82,14 @@ def test_parser() -> argparse.ArgumentParser:
 def parse_test_options(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parsed and checked; the model's own options come from its opt.txt unless given."""
     options = parse(parser, argv, from_model=True)
-    if not (options.traverse or options.deploy or options.compare_to_trained_outputs):
-        raise UserError("nothing to make: give --traverse, --deploy or --compare_to_trained_outputs")
-    if options.image_path_file is None:
+    of_photos = options.traverse or options.deploy or options.compare_to_trained_outputs
+    if of_photos and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
+    for name in ("image_path_file", "in_the_wild", "ages"):
+        if not of_photos and getattr(options, name):
+            raise UserError(
+                f"--{name}: what to make of it? Give --traverse, --deploy or --compare_to_trained_outputs"
+            )
     if options.compare_to_trained_outputs:
         number, jump, last = options.compare_to_trained_class, options.trained_class_jump, len(options.sort_order) - 1
         if not jump <= number <= last - jump:

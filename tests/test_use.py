@@ -113,6 +113,9 @@ def test_bad_images_are_skipped_and_told(use, photo, tmp_path):
     [
         (["--traverse"], "--image_path_file"),
         (["--image_path_file", "PHOTO"], "--traverse"),
+        (["--in_the_wild"], "--in_the_wild"),
+        ([], "--dataroot datasets/males"),
+        (["--dataroot", "source"], "test0-2"),
         (["--traverse", "--image_path_file", "nothing.txt"], "nothing.txt"),
         (["--traverse", "--image_path_file", "empty.txt"], "empty.txt"),
         (["--traverse", "--image_path_file", "PHOTO", "--interp_step", "0"], "--interp_step"),

@@ -2,16 +2,25 @@
 
 import argparse
 import logging
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
-from data.aging_dataset import AgingDataset, ClassImages, find_classes, read_portrait
+from data.aging_dataset import (
+    AgingDataset,
+    ClassImages,
+    check_all_listed,
+    class_folders,
+    find_classes,
+    read_portrait,
+)
 from data.loader import PairSampler, make_loader
 from data.transforms import Transform
 from models.age_code import anchor_blends
@@ -25,6 +34,7 @@ from options.train import discriminator_config, loss_weights, optimizer_config, 
 from util.device import choose_device
 from util.errors import UserError, run_command
 from util.images import to_pixels, to_tensor, write_image
+from util.interrupt import StopRequest, stop_requests
 from util.sheets import column, row_after_gap
 from util.visualizer import LossLog, MetricsLog, Progress, Visualizer
 
@@ -43,6 +53,9 @@ def main() -> int:
     parser = train_parser()
     options = parse_train_options(parser)
     device = choose_device(options.gpu_ids)
+    if not options.sort_classes:
+        options = with_found_classes(options)
+    check_all_listed(options.dataroot, options.phase, options.sort_order)
     classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
     sampler = PairSampler([len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches)
     trainer = make_trainer(options, device)
@@ -52,8 +65,16 @@ def main() -> int:
     describe(options, classes, sampler, trainer, position)
     if not options.dry_run:
         write_options(folder.path / OPT_FILE, options, parser)
-        train(options, classes, sampler, trainer, folder, position, device)
+        with logging_redirect_tqdm(), stop_requests() as stop:
+            train(options, classes, sampler, trainer, folder, position, device, stop)
+            return stop.exit_code
     return 0
+
+
+def with_found_classes(options: argparse.Namespace) -> argparse.Namespace:
+    """The options with the classes of the data set; saved with the model, which knows them from then on."""
+    found = tuple(class_folders(options.dataroot, options.phase)) or options.sort_order
+    return argparse.Namespace(**{**vars(options), "sort_order": found, "sort_classes": True})
 
 
 def make_trainer(options: argparse.Namespace, device: torch.device) -> Trainer:
@@ -126,13 +147,18 @@ def train(
     folder: CheckpointFolder,
     position: Position,
     device: torch.device,
+    stop: StopRequest,
 ) -> None:
-    """The loop over epochs and batches; everything countable is counted in training pairs."""
+    """The loop over epochs and batches; everything countable is counted in training pairs.
+
+    A stop that is asked for is honoured after the iteration, with a checkpoint to go on from.
+    """
     dataset = AgingDataset(classes, transform(options, flip=not options.no_flip))
     loader = make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda")
     visualizer = Visualizer([LossLog(folder.path), MetricsLog(folder.path)])
-    samples = [read_portrait(images.paths[0]).pixels for images in classes]
+    samples = [first_readable(images) for images in classes]
     grid = SampleGrid(trainer, samples, dataset.transform, device)
+    reported: set[str] = set()
     pairs, epochs = options.batchSize, 1 if options.debug else options.epochs
     print_freq = 1 if options.debug else options.print_freq
 
@@ -141,21 +167,48 @@ def train(
             sampler.start_at(epoch, position.batches if epoch == position.epoch else 0)
             began = time.perf_counter()
             for batch_number, batch in enumerate(loader, start=sampler.first_batch + 1):
-                losses = trainer.step(Batch(**batch).to(device))
+                for fault in set(batch.faults) - reported:
+                    logger.warning("replaced by another picture of its class: %s", fault)
+                    reported.add(fault)
+                losses = trainer.step(Batch(*batch[:4]).to(device))
+                check_finite(losses, trainer.iteration, folder)
                 bar.update()
                 seconds = (time.perf_counter() - began) / pairs
                 progress = Progress(epoch, batch_number * pairs, trainer.iteration * pairs, seconds)
                 if due(progress.total_pairs, print_freq, pairs):
                     visualizer.losses(progress, losses)
-                if due(progress.total_pairs, options.save_latest_freq, pairs):
+                if stop or due(progress.total_pairs, options.save_latest_freq, pairs):
                     save(folder, "latest", trainer, Position(epoch, batch_number), pairs)
                     grid.write(folder.path / "samples" / f"epoch{epoch}_{progress.pairs}.png")
+                if stop:
+                    logger.info("stopped after batch %d of epoch %d; --continue_train goes on", batch_number, epoch)
+                    return
                 began = time.perf_counter()
             trainer.end_epoch()
             if epoch % options.save_epoch_freq == 0 or epoch == epochs:
                 for name in ("latest", str(epoch)):
                     save(folder, name, trainer, Position(epoch + 1), pairs)
                 grid.write(folder.path / "samples" / f"epoch{epoch}.png")
+
+
+def first_readable(images: ClassImages) -> np.ndarray:
+    """The first picture of a class that can be read, (H, W, 3) uint8, masked."""
+    for path in images.paths:
+        try:
+            return read_portrait(path).pixels
+        except UserError as error:
+            last = error
+    raise UserError(f"class {images.name}: none of its pictures can be read; the last: {last}")
+
+
+def check_finite(losses: Mapping[str, float], iteration: int, folder: CheckpointFolder) -> None:
+    """Raises UserError if training has gone astray; what was saved before stays the last good state."""
+    wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+    if wrong:
+        raise UserError(
+            f"{wrong[0]} is {losses[wrong[0]]} in iteration {iteration}: training has gone astray. The last good "
+            f"state is in {folder.path}; go on from it with --continue_train and a lower --lr"
+        )
 
 
 def due(total: int, every: int, step: int) -> bool:

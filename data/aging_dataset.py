@@ -4,13 +4,14 @@ Layout: `<dataroot>/<phase><class>/*.png|jpg|jpeg`, and in each class folder `pa
 """
 
 import logging
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -42,6 +43,28 @@ def find_classes(dataroot: Path, phase: str, names: Sequence[str], most: float =
     if not dataroot.is_dir():
         raise UserError(f"--dataroot {dataroot}: no such folder; make one with datasets/create_dataset.py")
     return [_find_class(dataroot / f"{phase}{name}", name, most) for name in names]
+
+
+def class_folders(dataroot: Path, phase: str) -> list[str]:
+    """Names of the classes that have a folder, in the order of their first number, then of the alphabet."""
+
+    def order(name: str) -> tuple[float, str]:
+        number = re.search(r"\d+", name)
+        return (int(number[0]) if number else math.inf), name
+
+    folders = dataroot.iterdir() if dataroot.is_dir() else ()
+    found = (path.name.removeprefix(phase) for path in folders if path.is_dir() and path.name.startswith(phase))
+    return sorted((name for name in found if name), key=order)
+
+
+def check_all_listed(dataroot: Path, phase: str, names: Sequence[str]) -> None:
+    """Raises UserError if there is a class folder that is not among `names`: training would silently leave it out."""
+    for name in class_folders(dataroot, phase):
+        if name not in names:
+            raise UserError(
+                f"{dataroot / (phase + name)}: class '{name}' is not in --sort_order {','.join(names)}; "
+                "add it there, or move the folder away"
+            )
 
 
 def _find_class(folder: Path, name: str, most: float) -> ClassImages:
@@ -95,23 +118,41 @@ class PairIndex(NamedTuple):
     seed: int
 
 
-class AgingDataset(Dataset[dict[str, Tensor]]):
+class PairItem(NamedTuple):
+    """A, B: (3, H, W) float32 in [-1, 1], their classes, and what was wrong with pictures that were passed over."""
+
+    A: Tensor
+    B: Tensor
+    A_class: int
+    B_class: int
+    faults: tuple[str, ...]
+
+
+class AgingDataset(Dataset[PairItem]):
     """Training pairs of two different classes. Stateless: an item depends on its `PairIndex` only."""
 
     def __init__(self, classes: Sequence[ClassImages], transform: Transform) -> None:
         self.classes = classes
         self.transform = transform
 
-    def __getitem__(self, index: PairIndex) -> dict[str, Tensor]:
-        """{A, B: (3, H, W) float32 in [-1, 1]; A_class, B_class: () int64}."""
-        rng = np.random.default_rng(index.seed)
-        return {
-            "A": self._image(index.a_class, index.a_image, rng),
-            "B": self._image(index.b_class, index.b_image, rng),
-            "A_class": torch.tensor(index.a_class),
-            "B_class": torch.tensor(index.b_class),
-        }
+    def __getitem__(self, index: PairIndex) -> PairItem:
+        """Two pictures; one that cannot be read is replaced by the next of its class.
 
-    def _image(self, class_index: int, image_index: int, rng: np.random.Generator) -> Tensor:
-        portrait = read_portrait(self.classes[class_index].paths[image_index])
-        return to_tensor(self.transform(portrait.pixels, rng))
+        Raises:
+            UserError: no picture of a class can be read.
+        """
+        rng = np.random.default_rng(index.seed)
+        faults: list[str] = []
+        a = self._image(index.a_class, index.a_image, rng, faults)
+        b = self._image(index.b_class, index.b_image, rng, faults)
+        return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
+
+    def _image(self, class_index: int, image_index: int, rng: np.random.Generator, faults: list[str]) -> Tensor:
+        paths = self.classes[class_index].paths
+        for attempt in range(len(paths)):
+            try:
+                pixels = read_portrait(paths[(image_index + attempt) % len(paths)]).pixels
+                return to_tensor(self.transform(pixels, rng))
+            except UserError as error:
+                faults.append(str(error))
+        raise UserError(f"{paths[0].parent}: none of its {len(paths)} pictures can be used; the last: {faults[-1]}")

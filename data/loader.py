@@ -1,11 +1,14 @@
 """Which pairs are drawn, and how they become batches (spec/method.md section 6)."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from data.aging_dataset import AgingDataset, PairIndex
+from data.aging_dataset import AgingDataset, PairIndex, PairItem
 from util.errors import UserError
 
 
@@ -63,12 +66,34 @@ class PairSampler(Sampler[list[PairIndex]]):
         return PairIndex(a, int(rng.integers(self.sizes[a])), b, int(rng.integers(self.sizes[b])), seed)
 
 
+class PairBatch(NamedTuple):
+    """A, B: (B, 3, H, W) in [-1, 1]; A_class, B_class: (B,) int64; what was wrong with pictures passed over."""
+
+    A: Tensor
+    B: Tensor
+    A_class: Tensor
+    B_class: Tensor
+    faults: tuple[str, ...]
+
+
 def make_loader(dataset: AgingDataset, sampler: PairSampler, workers: int, pin_memory: bool) -> DataLoader:
-    """Batches {A, B: (B, 3, H, W), A_class, B_class: (B,)}, read ahead by `workers` processes (0: in this one)."""
+    """`PairBatch`es, read ahead by `workers` processes (0: in this one)."""
     return DataLoader(
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
+        collate_fn=collate,
+    )
+
+
+def collate(items: Sequence[PairItem]) -> PairBatch:
+    """Items -> a batch."""
+    return PairBatch(
+        torch.stack([item.A for item in items]),
+        torch.stack([item.B for item in items]),
+        torch.tensor([item.A_class for item in items]),
+        torch.tensor([item.B_class for item in items]),
+        tuple(fault for item in items for fault in item.faults),
     )

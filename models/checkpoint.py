@@ -4,6 +4,7 @@ import pickle
 import re
 import zipfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,11 +47,20 @@ class CheckpointFolder:
         return self.path / f"{epoch}_state.pth"
 
     def write(self, epoch: str, networks: Mapping[Network, nn.Module], state: Mapping[str, Any]) -> None:
-        """Writes the weights of every network, then the training state, each atomically."""
-        for name, network in networks.items():
-            write_tensors(self.weights(epoch, name), network.state_dict())
+        """Writes the weights of every network and the training state: all of them, or, on a full disk, none.
+
+        Raises:
+            UserError: they cannot be written; the files of this epoch that are there stay as they were.
+        """
         weights = {name: network.state_dict() for name, network in networks.items()}
-        write_tensors(self.state(epoch), {"networks": weights, **state})
+        files = {self.weights(epoch, name): content for name, content in weights.items()}
+        try:
+            # The files take their names when the stack is left, after the last one was written.
+            with ExitStack() as stack:
+                for path, content in [*files.items(), (self.state(epoch), {"networks": weights, **state})]:
+                    _save(content, stack.enter_context(atomic_path(path)))
+        except UserError as error:
+            raise UserError(f"{error}; the checkpoint before this one is whole") from error
 
     def write_position(self, epoch: int, pairs: int) -> None:
         """`iter.txt`: the epoch and the training pairs done in it."""
@@ -61,7 +71,7 @@ class CheckpointFolder:
 def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
     """Saves tensors and plain values, atomically; readable by `torch.load(weights_only=True)`."""
     with atomic_path(path) as temporary:
-        torch.save(dict(content), temporary)
+        _save(dict(content), temporary)
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
@@ -124,6 +134,14 @@ def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) 
         if name not in weights:
             raise UserError(f"{source}: lacks '{name}'; {_remedy(name)}")
     network.load_state_dict(dict(weights))
+
+
+def _save(content: Mapping[str, Any], path: Path) -> None:
+    try:
+        torch.save(dict(content), path)
+    except RuntimeError as error:
+        # torch's own writer does not say why; that a file cannot be written in full is nearly always a full disk.
+        raise OSError(f"writing failed: {_first_line(error)}") from error
 
 
 def _remedy(name: str) -> str:

@@ -108,7 +108,7 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--loadSize", type=positive, default=256, help="pictures are resized to this many pixels")
     data.add_argument("--fineSize", type=positive, default=256, help="and cut to this many")
     data.add_argument("--resize_or_crop", choices=RESIZE_MODES, default="resize_and_crop")
-    data.add_argument("--sort_classes", type=boolean, default=True, help="classes in the order of --sort_order")
+    data.add_argument("--sort_classes", type=boolean, default=True, help="false: classes of the data set, by number")
     data.add_argument("--sort_order", type=class_names, default=ANCHORS, help="anchor classes, youngest first")
     data.add_argument("--serial_batches", action="store_true", help="pictures in order, not at random")
     data.add_argument("--no_flip", action="store_true", help="no mirrored pictures in training")

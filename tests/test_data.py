@@ -8,7 +8,7 @@ import torch
 from conftest import CLASSES
 
 from data.age_classes import ANCHORS, centre, position
-from data.aging_dataset import AgingDataset, PairIndex, find_classes, read_portrait
+from data.aging_dataset import AgingDataset, PairIndex, check_all_listed, class_folders, find_classes, read_portrait
 from data.loader import PairSampler, make_loader
 from data.masking import Label, mask
 from data.photo_list import find_photos, output_names
@@ -116,6 +116,34 @@ def test_missing_and_empty_class_folders(dataset):
         find_classes(dataset, "train", ("0-2", "3-6"))
 
 
+def test_class_folders_come_by_number_and_must_be_listed(dataset):
+    for name in ("100-120", "3-6", "babies"):
+        (dataset / f"train{name}").mkdir()
+    found = class_folders(dataset, "train")
+    assert found == ["0-2", "3-6", "15-19", "50-69", "100-120", "babies"]
+    with pytest.raises(UserError, match=r"train3-6: class '3-6' is not in --sort_order"):
+        check_all_listed(dataset, "train", CLASSES)
+    check_all_listed(dataset, "train", found)
+    check_all_listed(dataset, "test", CLASSES)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_corrupt_picture_is_replaced_by_another_of_its_class(dataset, workers):
+    (dataset / "train0-2" / "1.png").write_bytes(b"no picture")
+    data = AgingDataset(find_classes(dataset, "train", CLASSES), Transform("resize_and_crop", 16, 16))
+    loader = make_loader(data, PairSampler([4, 4, 4], 2, seed=0), workers, pin_memory=False)
+    batches = [batch for epoch in range(4) for batch in loader]
+    faults = {fault for batch in batches for fault in batch.faults}
+    assert len(faults) == 1
+    assert "train0-2/1.png" in faults.pop()
+    item = data[PairIndex(0, 1, 1, 0, seed=1)]
+    assert torch.equal(item.A, data[PairIndex(0, 2, 1, 0, seed=1)].A)
+    for path in (dataset / "train0-2").glob("*.png"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(UserError, match="none of its 4 pictures"):
+        data[PairIndex(0, 1, 1, 0, seed=1)]
+
+
 def test_pairs_are_two_different_classes_uniformly():
     pairs = [pair for batch in PairSampler([1000, 1000, 4000], 5, seed=0) for pair in batch]
     assert len(pairs) == 3000
@@ -157,15 +185,15 @@ def test_workers_do_not_change_what_is_read(dataset):
         batches.append(list(loader))
     assert len(batches[0]) == len(batches[1]) == 3
     for a, b in zip(*batches, strict=True):
-        assert a["A"].shape == (2, 3, 16, 16)
-        assert all(torch.equal(a[key], b[key]) for key in ("A", "B", "A_class", "B_class"))
+        assert a.A.shape == (2, 3, 16, 16)
+        assert all(torch.equal(of_a, of_b) for of_a, of_b in zip(a[:4], b[:4], strict=True))
 
 
 def test_an_item_depends_on_its_index_only(dataset):
     data = AgingDataset(find_classes(dataset, "train", CLASSES), Transform("resize_and_crop", 20, 16, flip=True))
     index = PairIndex(0, 1, 2, 3, seed=7)
-    assert torch.equal(data[index]["B"], data[index]["B"])
-    assert not torch.equal(data[index]["B"], data[index._replace(seed=8)]["B"])
+    assert torch.equal(data[index].B, data[index].B)
+    assert not torch.equal(data[index].B, data[index._replace(seed=8)].B)
 
 
 def test_photo_lists(tmp_path):

@@ -55,8 +55,8 @@ def main() -> int:
     device = choose_device(options.gpu_ids)
     if not options.sort_classes:
         options = with_found_classes(options)
-    check_all_listed(options.dataroot, options.phase, options.sort_order)
     classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
+    check_all_listed(options.dataroot, options.phase, options.sort_order)
     sampler = PairSampler([len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches)
     trainer = make_trainer(options, device)
     folder = CheckpointFolder(options.checkpoints_dir / options.name)

@@ -26,7 +26,7 @@ from data.transforms import Transform
 from models.age_code import anchor_blends
 from models.checkpoint import CheckpointFolder, adopt_weights, load_weights, read_tensors
 from models.discriminator import MultiScaleDiscriminator
-from models.generator import Generator, initialize_centered
+from models.generator import Generator, TrainingForward, initialize_centered
 from models.trainer import Batch, Trainer
 from models.transformer import AgeTransformer
 from options.base import OPT_FILE, generator_config, noise_sigma, options_text, transform, write_options
@@ -36,7 +36,7 @@ from util.errors import UserError, run_command
 from util.images import to_pixels, to_tensor, write_image
 from util.interrupt import StopRequest, stop_requests
 from util.sheets import column, row_after_gap
-from util.visualizer import LossLog, MetricsLog, Progress, Visualizer
+from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Progress, Sink, VisdomPlots, Visualizer, due
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def train(
     """
     dataset = AgingDataset(classes, transform(options, flip=not options.no_flip))
     loader = make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda")
-    visualizer = Visualizer([LossLog(folder.path), MetricsLog(folder.path)])
+    visualizer = make_visualizer(options, folder)
     samples = [first_readable(images) for images in classes]
     grid = SampleGrid(trainer, samples, dataset.transform, device)
     reported: set[str] = set()
@@ -170,13 +170,17 @@ def train(
                 for fault in set(batch.faults) - reported:
                     logger.warning("replaced by another picture of its class: %s", fault)
                     reported.add(fault)
-                losses = trainer.step(Batch(*batch[:4]).to(device))
+                pictured = Batch(*batch[:4]).to(device)
+                losses, made = trainer.step(pictured)
                 check_finite(losses, trainer.iteration, folder)
                 bar.update()
                 seconds = (time.perf_counter() - began) / pairs
                 progress = Progress(epoch, batch_number * pairs, trainer.iteration * pairs, seconds)
                 if due(progress.total_pairs, print_freq, pairs):
                     visualizer.losses(progress, losses)
+                if visualizer.wants_pictures(progress.total_pairs, pairs):
+                    visualizer.pictures(progress, first_pictures(pictured, made, options.sort_order), pairs)
+                del made  # its graph would stay in memory during the next iteration
                 if stop or due(progress.total_pairs, options.save_latest_freq, pairs):
                     save(folder, "latest", trainer, Position(epoch, batch_number), pairs)
                     grid.write(folder.path / "samples" / f"epoch{epoch}_{progress.pairs}.png")
@@ -189,6 +193,43 @@ def train(
                 for name in ("latest", str(epoch)):
                     save(folder, name, trainer, Position(epoch + 1), pairs)
                 grid.write(folder.path / "samples" / f"epoch{epoch}.png")
+
+
+def make_visualizer(options: argparse.Namespace, folder: CheckpointFolder) -> Visualizer:
+    """Console, loss_log.txt and metrics.jsonl always; the HTML log and visdom unless they are turned off."""
+    metrics = MetricsLog(folder.path)
+    history = History(metrics.path)
+    sinks: list[Sink] = [LossLog(folder.path), metrics]
+    if not options.no_html:
+        every = 1 if options.debug else options.save_display_freq
+        sinks.append(HtmlLog(folder.path, f"Training of {options.name}", history, every))
+    if options.display_id:
+        sinks.append(
+            VisdomPlots(
+                options.display_port,
+                options.name,
+                options.display_id,
+                options.display_single_pane_ncols,
+                options.display_winsize,
+                history,
+                1 if options.debug else options.display_freq,
+            )
+        )
+    return Visualizer(sinks, history)
+
+
+def first_pictures(batch: Batch, made: TrainingForward, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The first pair of a batch and what was made of it, (H, W, 3) uint8 each, by labels that tell the ages."""
+    pictures: dict[str, np.ndarray] = {}
+    for side, first in (("A", 0), ("B", len(batch.A))):
+        source, target = names[int(batch.source[first])], names[int(batch.target[first])]
+        pictures |= {
+            f"{side} real {source}": to_pixels(batch.reals[first]),
+            f"{side} synthesised {target}": to_pixels(made.gen[first]),
+            f"{side} reconstructed {source}": to_pixels(made.rec[first]),
+            f"{side} cycled {source}": to_pixels(made.cyc[first]),
+        }
+    return pictures
 
 
 def first_readable(images: ClassImages) -> np.ndarray:
@@ -209,11 +250,6 @@ def check_finite(losses: Mapping[str, float], iteration: int, folder: Checkpoint
             f"{wrong[0]} is {losses[wrong[0]]} in iteration {iteration}: training has gone astray. The last good "
             f"state is in {folder.path}; go on from it with --continue_train and a lower --lr"
         )
-
-
-def due(total: int, every: int, step: int) -> bool:
-    """Whether a count that grows by `step` has just passed a multiple of `every`."""
-    return total % every < step
 
 
 def save(folder: CheckpointFolder, epoch: str, trainer: Trainer, position: Position, pairs: int) -> None:

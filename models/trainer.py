@@ -127,14 +127,18 @@ class Trainer:
         """What a checkpoint holds, by its published names."""
         return {"G": self.generator, "D": self.discriminator, "g_running": self.average}
 
-    def step(self, batch: Batch) -> dict[str, float]:
-        """One iteration on a batch on the networks' device; the weighted losses by their logged names."""
+    def step(self, batch: Batch) -> tuple[dict[str, float], TrainingForward]:
+        """One iteration on a batch on the networks' device.
+
+        Returns:
+            The weighted losses by their logged names, and what the generator made of the batch.
+        """
         tensors = self.discriminator_step(batch, self.fresh_codes(batch))
-        losses, _ = self.generator_step(batch, self.fresh_codes(batch))
+        losses, made = self.generator_step(batch, self.fresh_codes(batch))
         self.update_average()
         self.iteration += 1
         values = torch.stack([*losses.values(), *tensors.values()]).tolist()
-        return dict(zip([*losses, *tensors], values, strict=True))
+        return dict(zip([*losses, *tensors], values, strict=True)), made
 
     def end_epoch(self) -> None:
         """Moves the learning rates on."""

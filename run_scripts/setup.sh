@@ -10,7 +10,9 @@ prepare_environment() { # requirements file
     }
     . .venv/bin/activate
   fi
-  python -m pip install --quiet --disable-pip-version-check -r "$1" || {
+  # visdom's build needs the pkg_resources of an older setuptools; pip 25.3 and newer read the second name.
+  PIP_CONSTRAINT=build-constraints.txt PIP_BUILD_CONSTRAINT=build-constraints.txt \
+    python -m pip install --quiet --disable-pip-version-check -r "$1" || {
     echo "error: installing $1 failed (see above); check the network and the Python version (3.11 or newer)" >&2
     exit 2
   }

@@ -1,6 +1,14 @@
-# Sourced by demo.sh and run_tests.sh: goes to the checkout and readies a Python environment with one requirements file.
-# An active virtual environment is used as it is; otherwise .venv in the checkout is made, once.
+# shellcheck shell=bash
+# Sourced by the other scripts: goes to the checkout and finds or readies a Python environment. An active virtual
+# environment is used as it is; otherwise .venv in the checkout, which prepare_environment makes if there is none.
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+use_environment() {
+  if [ -z "${VIRTUAL_ENV:-}" ] && [ -f .venv/bin/activate ]; then
+    # shellcheck source=/dev/null
+    . .venv/bin/activate
+  fi
+}
 
 prepare_environment() { # requirements file
   if [ -z "${VIRTUAL_ENV:-}" ]; then
@@ -8,7 +16,7 @@ prepare_environment() { # requirements file
       echo "error: no virtual environment could be made; install Python 3.11 or newer with its venv module" >&2
       exit 2
     }
-    . .venv/bin/activate
+    use_environment
   fi
   # visdom's build needs the pkg_resources of an older setuptools; pip 25.3 and newer read the second name.
   PIP_CONSTRAINT=build-constraints.txt PIP_BUILD_CONSTRAINT=build-constraints.txt \

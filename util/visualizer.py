@@ -58,21 +58,25 @@ class History:
 
 
 class Sink(ABC):
-    """One destination.
-
-    Attributes:
-        picture_every: training pairs from one showing of pictures to the next; 0 for none.
-    """
-
-    picture_every = 0
+    """One destination."""
 
     @abstractmethod
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
         """Takes the losses of the last iteration."""
 
+
+class PictureSink(Sink):
+    """A destination of pictures, too.
+
+    Attributes:
+        picture_every: training pairs from one showing of pictures to the next.
+    """
+
+    picture_every: int
+
+    @abstractmethod
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
-        """Takes labelled pictures (H, W, 3) uint8 of the last iteration; only asked of sinks that want some."""
-        raise NotImplementedError
+        """Takes labelled pictures (H, W, 3) uint8 of the last iteration."""
 
 
 class LossLog(Sink):
@@ -100,7 +104,7 @@ class MetricsLog(Sink):
             file.write(json.dumps({**asdict(progress), **losses}) + "\n")
 
 
-class HtmlLog(Sink):
+class HtmlLog(PictureSink):
     """`web/index.html` with `web/images/`: the loss curves, then the pictures, newest first.
 
     Args:
@@ -133,7 +137,7 @@ class HtmlLog(Sink):
         write_page(self._page, self._title, facts, body, refresh=_REFRESH)
 
 
-class VisdomPlots(Sink):
+class VisdomPlots(PictureSink):
     """Curves and pictures in a visdom server, all windows of an experiment in the environment of its name.
 
     A server that is not there, or is lost, costs one warning; it is asked again later, and then shown everything.
@@ -236,13 +240,16 @@ class Visualizer:
 
     def wants_pictures(self, total_pairs: int, step: int) -> bool:
         """Whether pictures are due somewhere, when the count of pairs has just grown by `step`."""
-        return any(_due(sink, total_pairs, step) for sink in self._sinks)
+        return bool(self._due(total_pairs, step))
 
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray], step: int) -> None:
         """Shows pictures where they are due."""
-        for sink in list(self._sinks):
-            if _due(sink, progress.total_pairs, step):
-                self._guard(sink, partial(sink.pictures, progress, pictures))
+        for sink in self._due(progress.total_pairs, step):
+            self._guard(sink, partial(sink.pictures, progress, pictures))
+
+    def _due(self, total_pairs: int, step: int) -> list[PictureSink]:
+        sinks = [sink for sink in self._sinks if isinstance(sink, PictureSink)]
+        return [sink for sink in sinks if due(total_pairs, sink.picture_every, step)]
 
     def _guard(self, sink: Sink, show: Callable[[], None]) -> None:
         try:
@@ -255,10 +262,6 @@ class Visualizer:
 def due(total: int, every: int, step: int) -> bool:
     """Whether a count that grows by `step` has just passed a multiple of `every`."""
     return total % every < step
-
-
-def _due(sink: Sink, total_pairs: int, step: int) -> bool:
-    return sink.picture_every > 0 and due(total_pairs, sink.picture_every, step)
 
 
 def _file_name(label: str) -> str:

@@ -21,7 +21,7 @@ from models.checkpoint import CheckpointFolder
 from models.transformer import AgeTransformer
 from options.base import generator_config, noise_sigma, transform
 from options.test import parse_test_options, test_parser
-from util.device import choose_device
+from util.device import allow_tf32, choose_device
 from util.errors import UserError, run_command
 from util.html import Picture, picture_table, write_page
 from util.images import resize, to_pixels, to_tensor, write_image
@@ -42,6 +42,7 @@ def main() -> int:
     classes = [] if of_photos else find_classes(options.dataroot, options.phase, options.sort_order, options.ntest)
     asked = asked_blends(options)
     device = choose_device(options.gpu_ids)
+    allow_tf32(False)
     transformer = AgeTransformer.load(
         CheckpointFolder(options.checkpoints_dir / options.name).weights(
             options.which_epoch, "G" if options.no_moving_avg else "g_running"

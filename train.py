@@ -30,8 +30,15 @@ from models.generator import Generator, TrainingForward, initialize_centered
 from models.trainer import Batch, Trainer
 from models.transformer import AgeTransformer
 from options.base import OPT_FILE, generator_config, noise_sigma, options_text, transform, write_options
-from options.train import discriminator_config, loss_weights, optimizer_config, parse_train_options, train_parser
-from util.device import choose_device
+from options.train import (
+    discriminator_config,
+    execution,
+    loss_weights,
+    optimizer_config,
+    parse_train_options,
+    train_parser,
+)
+from util.device import allow_tf32, choose_device
 from util.errors import UserError, run_command
 from util.images import to_pixels, to_tensor, write_image
 from util.interrupt import StopRequest, stop_requests
@@ -53,6 +60,7 @@ def main() -> int:
     parser = train_parser()
     options = parse_train_options(parser)
     device = choose_device(options.gpu_ids)
+    allow_tf32(options.precision == "tf32")
     if not options.sort_classes:
         options = with_found_classes(options)
     classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
@@ -98,6 +106,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device) -> Trainer:
         optimizer_config(options),
         torch.Generator().manual_seed(options.seed),
         noise_sigma(options),
+        execution(options),
     )
     if options.load_pretrain:
         load_weights(trainer.average, pretrained.weights(options.which_epoch, "g_running"))
@@ -180,7 +189,6 @@ def train(
                     visualizer.losses(progress, losses)
                 if visualizer.wants_pictures(progress.total_pairs, pairs):
                     visualizer.pictures(progress, first_pictures(pictured, made, options.sort_order), pairs)
-                del made  # its graph would stay in memory during the next iteration
                 if stop or due(progress.total_pairs, options.save_latest_freq, pairs):
                     save(folder, "latest", trainer, Position(epoch, batch_number), pairs)
                     grid.write(folder.path / "samples" / f"epoch{epoch}_{progress.pairs}.png")

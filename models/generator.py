@@ -1,5 +1,6 @@
 """The generator: identity encoder, age encoder, mapping network and decoder (spec/method.md section 3)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -201,6 +202,10 @@ class TrainingForward:
     real_age: Tensor
     fake_id: Tensor
     fake_age: Tensor
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "TrainingForward":
+        """The same with every tensor changed."""
+        return TrainingForward(**{name: change(value) for name, value in vars(self).items()})
 
 
 class Generator(nn.Module):

@@ -98,7 +98,7 @@ class _SymmetricFilter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
         ctx.save_for_backward(kernel)
-        return F.conv2d(x, kernel, padding=1, groups=x.shape[1])
+        return F.conv2d(x, kernel.to(x.dtype), padding=1, groups=x.shape[1])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:

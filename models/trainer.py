@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from models.losses import fake_loss, l1_loss, r1_penalty, real_loss
 
 EMA_DECAY = 0.999
 MAPPING_LR_SCALE = 0.01
+
+Precision = Literal["fp32", "tf32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,38 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class Execution:
+    """How an iteration is computed.
+
+    Attributes:
+        precision: of the networks' arithmetic. Losses, and the discriminator where R1 is differentiated through it,
+            stay in float32.
+        accumulate: parts that a batch is taken through the networks in, one after another; the gradients are those
+            of the whole batch, but for the discriminator's minibatch statistic, which is each part's own.
+        r1_interval: iterations from one R1 penalty to the next, which then counts as many times (Karras et al.
+            2020); 1 is the paper's.
+    """
+
+    precision: Precision = "fp32"
+    accumulate: int = 1
+    r1_interval: int = 1
+
+
+@dataclass(frozen=True)
 class Codes:
     """Age codes of a batch cat(A, B), each (2B, code_dim): of the ages to go to, to come back to, and there now."""
 
     target: Tensor
     cycle: Tensor
     source: Tensor
+
+    def split(self, parts: int) -> "list[Codes]":
+        """Those of the batch's parts."""
+
+        def parted(codes: Tensor) -> list[Tensor]:
+            return [part.flatten(0, 1) for part in codes.unflatten(0, (2, -1)).chunk(parts, dim=1)]
+
+        return [Codes(*codes) for codes in zip(*map(parted, (self.target, self.cycle, self.source)), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -86,6 +114,11 @@ class Batch:
             *(tensor.to(device, non_blocking=True) for tensor in (self.A, self.B, self.A_class, self.B_class))
         )
 
+    def split(self, parts: int) -> "list[Batch]":
+        """Parts of equal numbers of pairs."""
+        tensors = (self.A, self.B, self.A_class, self.B_class)
+        return [Batch(*part) for part in zip(*(tensor.chunk(parts) for tensor in tensors), strict=True)]
+
 
 class Trainer:
     """Generator, discriminator, their optimisers and the moving average of the generator.
@@ -97,6 +130,7 @@ class Trainer:
         optimizer: Adam's settings.
         rng: CPU generator that the noise of the age codes comes from.
         noise_sigma: of the age codes.
+        execution: precision, parts of a batch, and how often R1 is computed.
     """
 
     def __init__(
@@ -107,6 +141,7 @@ class Trainer:
         optimizer: OptimizerConfig,
         rng: torch.Generator,
         noise_sigma: float,
+        execution: Execution = Execution(),
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
@@ -114,7 +149,9 @@ class Trainer:
         self.weights = weights
         self.rng = rng
         self.noise_sigma = noise_sigma
+        self.execution = execution
         self.iteration = 0
+        self._last_penalty = torch.zeros(())
         self.optimizer_g = _adam(_generator_groups(generator, optimizer), optimizer)
         self.optimizer_d = _adam([{"params": list(discriminator.parameters())}], optimizer)
         self._schedules = [
@@ -154,35 +191,73 @@ class Trainer:
 
     def discriminator_step(self, batch: Batch, codes: Codes) -> dict[str, Tensor]:
         """Updates the discriminator. The generator runs without gradients and without the age encoder."""
-        reals = batch.reals
-        with torch.no_grad():
-            fakes = self.generator.synthesize(reals, codes.target)
-        reals.requires_grad_(True)
-        real_scores = self.discriminator(reals)
-        losses = {
-            "loss_D_real": real_loss(real_scores, batch.source),
-            "loss_D_fake": fake_loss(self.discriminator(fakes), batch.target),
-            "loss_D_reg": self.weights.r1 * r1_penalty(real_scores, reals),
-        }
-        _descend(losses, self.optimizer_d)
-        return {name: loss.detach() for name, loss in losses.items()}
+        parts = self.execution.accumulate
+        self.optimizer_d.zero_grad(set_to_none=True)
+        losses = [
+            _backward(self._discriminator_losses(part, part_codes), parts)
+            for part, part_codes in zip(batch.split(parts), codes.split(parts), strict=True)
+        ]
+        self.optimizer_d.step()
+        mean = _mean(losses)
+        self._last_penalty = mean.get("loss_D_reg", self._last_penalty)
+        return {**mean, "loss_D_reg": self._last_penalty.to(mean["loss_D_real"].device)}
 
     def generator_step(self, batch: Batch, codes: Codes) -> tuple[dict[str, Tensor], TrainingForward]:
-        """Updates the generator; the discriminator's parameters are frozen. Also returns the pictures it made."""
+        """Updates the generator; the discriminator's parameters are frozen.
+
+        Also returns the pictures it made of the first part of the batch.
+        """
+        parts = self.execution.accumulate
         self.discriminator.requires_grad_(False)
-        reals, weights = batch.reals, self.weights
-        made = self.generator(reals, codes.target, codes.cycle, codes.source)
+        self.optimizer_g.zero_grad(set_to_none=True)
+        losses, pictures = [], []
+        for part, part_codes in zip(batch.split(parts), codes.split(parts), strict=True):
+            part_losses, made = self._generator_losses(part, part_codes)
+            losses.append(_backward(part_losses, parts))
+            pictures.append(made.map(Tensor.detach))
+        self.optimizer_g.step()
+        self.discriminator.requires_grad_(True)
+        return _mean(losses), pictures[0]
+
+    def _discriminator_losses(self, batch: Batch, codes: Codes) -> dict[str, Tensor]:
+        reals, execution = batch.reals, self.execution
+        regularize = self.iteration % execution.r1_interval == 0
+        with self._autocast(), torch.no_grad():
+            fakes = self.generator.synthesize(reals, codes.target)
+        reals.requires_grad_(regularize)
+        with self._autocast(enabled=not regularize):
+            real_scores = self.discriminator(reals)
+        with self._autocast():
+            fake_scores = self.discriminator(fakes)
         losses = {
-            "loss_G_Adv": real_loss(self.discriminator(made.gen), batch.target),
+            "loss_D_real": real_loss(_float(real_scores), batch.source),
+            "loss_D_fake": fake_loss(_float(fake_scores), batch.target),
+        }
+        if regularize:
+            # A part of a batch has a mean over fewer samples, so that each weighs more: the square makes up for it.
+            weight = self.weights.r1 / execution.accumulate**2
+            losses["loss_D_reg"] = weight * execution.r1_interval * r1_penalty(real_scores, reals)
+        return losses
+
+    def _generator_losses(self, batch: Batch, codes: Codes) -> tuple[dict[str, Tensor], TrainingForward]:
+        reals, weights = batch.reals, self.weights
+        with self._autocast():
+            made = self.generator(reals, codes.target, codes.cycle, codes.source)
+            scores = self.discriminator(made.gen)
+        made = made.map(Tensor.float)
+        losses = {
+            "loss_G_Adv": real_loss(_float(scores), batch.target),
             "loss_G_Cycle": weights.cycle * l1_loss(made.cyc, reals),
             "loss_G_Rec": weights.rec * l1_loss(made.rec, reals),
             "loss_G_identity_reconst": weights.identity_at(self.iteration) * l1_loss(made.fake_id, made.real_id),
             "loss_G_age_reconst": weights.age
             * (l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source)),
         }
-        _descend(losses, self.optimizer_g)
-        self.discriminator.requires_grad_(True)
-        return {name: loss.detach() for name, loss in losses.items()}, made
+        return losses, made
+
+    def _autocast(self, enabled: bool = True) -> torch.autocast:
+        device = next(self.generator.parameters()).device.type
+        return torch.autocast(device, torch.bfloat16, enabled=enabled and self.execution.precision == "bf16")
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -228,7 +303,15 @@ def _generator_groups(generator: nn.Module, config: OptimizerConfig) -> list[dic
     return [{"params": fast}, {"params": slow, "lr": config.lr * MAPPING_LR_SCALE}]
 
 
-def _descend(losses: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(losses.values())).sum().backward()
-    optimizer.step()
+def _backward(losses: Mapping[str, Tensor], parts: int) -> dict[str, Tensor]:
+    """Adds the gradients of one of the batch's parts; returns the losses without their graph."""
+    (torch.stack(list(losses.values())).sum() / parts).backward()
+    return {name: loss.detach() for name, loss in losses.items()}
+
+
+def _mean(losses: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([part[name] for part in losses]).mean() for name in losses[0]}
+
+
+def _float(scores: Sequence[Tensor]) -> list[Tensor]:
+    return [score.float() for score in scores]

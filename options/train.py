@@ -3,9 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from models.discriminator import DiscriminatorConfig
-from models.trainer import LossWeights, OptimizerConfig
+from models.trainer import Execution, LossWeights, OptimizerConfig, Precision
 from options.base import add_shared_options, boolean, numbers, parse, positive, weight, whole
 from util.errors import UserError
 
@@ -57,6 +58,23 @@ def train_parser() -> argparse.ArgumentParser:
         "--decay_adain_affine_layers", type=boolean, default=True, help="style branches learn 100 times slower"
     )
 
+    speed = parser.add_argument_group("speed and memory")
+    speed.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="fp32",
+        help="of the networks' arithmetic: tf32 on Ampere GPUs and newer, bf16 for half the memory",
+    )
+    speed.add_argument(
+        "--accumulate",
+        type=positive,
+        default=1,
+        help="take each batch in this many parts: less memory, same gradients",
+    )
+    speed.add_argument(
+        "--r1_interval", type=positive, default=1, help="iterations from one R1 penalty to the next; 1 is the paper's"
+    )
+
     discriminator = parser.add_argument_group("discriminator")
     discriminator.add_argument("--n_layers_D", type=positive, default=6, help="blocks, each halving the picture")
     discriminator.add_argument("--ndf", type=positive, default=64, help="channels of the first layer")
@@ -80,6 +98,8 @@ def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | N
     for name in ("beta1", "beta2"):
         if getattr(options, name) >= 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be below 1")
+    if options.batchSize % options.accumulate:
+        raise UserError(f"--accumulate {options.accumulate}: --batchSize {options.batchSize} is no multiple of it")
     if options.continue_train and options.load_pretrain:
         raise UserError("--load_pretrain: starts a new run; leave it out with --continue_train")
     return options
@@ -107,6 +127,11 @@ def loss_weights(options: argparse.Namespace) -> LossWeights:
         r1=options.lambda_r1,
         id_warmup=options.lambda_id_warmup,
     )
+
+
+def execution(options: argparse.Namespace) -> Execution:
+    """How iterations are computed."""
+    return Execution(options.precision, options.accumulate, options.r1_interval)
 
 
 def optimizer_config(options: argparse.Namespace) -> OptimizerConfig:

@@ -8,11 +8,10 @@ from golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
-from models.trainer import Batch, Codes, LossWeights, OptimizerConfig, Trainer
+from models.trainer import Batch, Codes, Execution, LossWeights, OptimizerConfig, Trainer
 
 
-@pytest.fixture
-def trainer():
+def make_trainer(execution):
     return Trainer(
         fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4))),
         fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig(ndf=8, layers=4))),
@@ -20,7 +19,13 @@ def trainer():
         OptimizerConfig(),
         torch.Generator().manual_seed(0),
         noise_sigma=0.2,
+        execution=execution,
     )
+
+
+@pytest.fixture
+def trainer():
+    return make_trainer(Execution())
 
 
 @pytest.fixture
@@ -117,6 +122,63 @@ def test_resumed_trainer_goes_on_as_the_first(trainer, batch):
         getattr(trainer, name).load_state_dict(weights)
     trainer.load_state_dict(state)
     assert trainer.step(batch)[0] == expected
+
+
+def gradients(module):
+    return {name: p.grad.clone() for name, p in module.named_parameters()}
+
+
+@pytest.fixture
+def without_minibatch_statistic(monkeypatch):
+    """The one thing that sees the whole batch, and is each part's own."""
+    monkeypatch.setattr("models.discriminator.minibatch_stddev", lambda features: torch.zeros(()))
+
+
+@pytest.mark.usefixtures("without_minibatch_statistic")
+def test_a_batch_in_parts_has_the_gradients_of_the_whole(batch):
+    made = {}
+    for parts in (1, 2):
+        trainer = make_trainer(Execution(accumulate=parts))
+        losses = trainer.discriminator_step(batch, golden_codes("d"))
+        of_d = gradients(trainer.discriminator)
+        losses |= trainer.generator_step(batch, golden_codes("g"))[0]
+        made[parts] = losses, of_d, gradients(trainer.generator)
+    for whole, in_parts in zip(made[1], made[2], strict=True):
+        for name, value in whole.items():
+            if name == "loss_D_reg":
+                continue
+            torch.testing.assert_close(
+                in_parts[name], value, rtol=1e-3, atol=1e-5 * float(value.abs().max()), msg=name
+            )
+
+
+def test_lazy_r1_counts_as_often_as_it_is_left_out(batch):
+    each, lazy = make_trainer(Execution()), make_trainer(Execution(r1_interval=4))
+    penalties = [
+        trainer.discriminator_step(batch, golden_codes("d"))["loss_D_reg"].item() for trainer in (each, lazy)
+    ]
+    assert penalties[1] == pytest.approx(4 * penalties[0], rel=1e-3)
+    shown = []
+    for _ in range(4):
+        lazy.iteration += 1
+        reals = batch.A.clone()
+        shown.append(lazy.discriminator_step(batch, golden_codes("d"))["loss_D_reg"].item())
+        assert torch.equal(batch.A, reals)
+    assert shown[:3] == [penalties[1]] * 3
+    assert shown[3] != penalties[1]
+
+
+def test_bfloat16_keeps_losses_and_penalty_near(batch):
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        trainer = make_trainer(Execution(precision))
+        losses[precision] = trainer.discriminator_step(batch, golden_codes("d"))
+        losses[precision] |= trainer.generator_step(batch, golden_codes("g"))[0]
+        assert all(p.dtype == torch.float32 for p in trainer.generator.parameters())
+    for name, value in losses["fp32"].items():
+        assert losses["bf16"][name].dtype == torch.float32
+        assert losses["bf16"][name].item() == pytest.approx(value.item(), rel=0.05), name
+    assert losses["fp32"] != losses["bf16"]
 
 
 def _saved(state):

@@ -31,3 +31,9 @@ def choose_device(gpu_ids: Sequence[int]) -> torch.device:
         return torch.device("mps")
     logger.info("No GPU here: running on the CPU (--gpu_ids -1 says so on purpose).")
     return torch.device("cpu")
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether float32 convolutions and products on NVIDIA GPUs may round to TF32; a setting of the process."""
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed

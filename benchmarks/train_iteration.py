@@ -1,0 +1,130 @@
+"""Seconds and peak memory of a training iteration, against the original's procedure.
+
+The baseline is the same mathematics as the original does it: modulated convolutions with a kernel for each sample in
+one grouped convolution over the upsampled picture, the generator's graph kept in the discriminator's step, and the
+discriminator's gradients computed in the generator's. Each measurement has a process of its own.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+from types import MethodType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.generator import Generator, GeneratorConfig
+from models.layers import ModulatedConv2d
+from models.losses import fake_loss, l1_loss, r1_penalty, real_loss
+from models.trainer import Batch, Execution, LossWeights, OptimizerConfig, Precision, Trainer
+
+VARIANTS = ("baseline", "fp32", "tf32", "bf16")
+
+
+def per_sample(self: ModulatedConv2d, x: Tensor, latent: Tensor) -> Tensor:
+    """`ModulatedConv2d.forward` with a kernel for each sample."""
+    batch, _, height, width = x.shape
+    style = 1 + self.mlp_class_std(latent)
+    weight = self.weight * self.scale * style[:, None, :, None, None]
+    weight = weight * torch.rsqrt(weight.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-5)
+    if self.upsample:
+        x, height, width = F.interpolate(x, scale_factor=2), 2 * height, 2 * width
+    grouped = F.pad(x, (1, 1, 1, 1), "reflect").reshape(1, -1, height + 2, width + 2)
+    made = F.conv2d(grouped, weight.flatten(0, 1), groups=batch).view(batch, -1, height, width) + self.bias
+    return self.blur(made) if self.upsample else made
+
+
+def original_step(trainer: Trainer, batch: Batch) -> None:
+    """An iteration with nothing left out."""
+    weights, reals = trainer.weights, batch.reals
+    codes = trainer.fresh_codes(batch)
+    made = trainer.generator(reals, codes.target, codes.cycle, codes.source)
+    reals.requires_grad_(True)
+    scores = trainer.discriminator(reals)
+    loss = real_loss(scores, batch.source) + weights.r1 * r1_penalty(scores, reals)
+    loss = loss + fake_loss(trainer.discriminator(made.gen.detach()), batch.target)
+    trainer.optimizer_d.zero_grad()
+    loss.backward()
+    trainer.optimizer_d.step()
+
+    codes, reals = trainer.fresh_codes(batch), batch.reals
+    made = trainer.generator(reals, codes.target, codes.cycle, codes.source)
+    loss = real_loss(trainer.discriminator(made.gen), batch.target)
+    loss = loss + weights.cycle * l1_loss(made.cyc, reals) + weights.rec * l1_loss(made.rec, reals)
+    loss = loss + weights.identity * l1_loss(made.fake_id, made.real_id)
+    loss = loss + weights.age * (l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source))
+    trainer.optimizer_g.zero_grad()
+    loss.backward()
+    trainer.optimizer_g.step()
+    trainer.update_average()
+
+
+def measure(options: argparse.Namespace) -> tuple[float, float]:
+    """One variant: (seconds an iteration, peak memory in MiB: of the process, or of the GPU)."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(0)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = options.one == "tf32"
+    layers = (options.size // 4).bit_length() - 1
+    generator = Generator(GeneratorConfig(ngf=options.ngf))
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
+    if options.one == "baseline":
+        for module in generator.modules():
+            if isinstance(module, ModulatedConv2d):
+                module.forward = MethodType(per_sample, module)  # type: ignore[method-assign]
+    layout = torch.contiguous_format if options.one == "baseline" else torch.channels_last
+    for network in (generator, discriminator):
+        network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    precision: Precision = "fp32" if options.one == "baseline" else options.one
+    trainer = Trainer(
+        generator, discriminator, LossWeights(), OptimizerConfig(), torch.Generator(), 0.2, Execution(precision)
+    )
+    images = torch.rand(2, options.pairs, 3, options.size, options.size) * 2 - 1
+    classes = torch.randint(6, (2, options.pairs))
+    batch = Batch(images[0], images[1], classes[0], classes[1]).to(device)
+    seconds = []
+    for _ in range(options.iterations + 1):
+        start = time.perf_counter()
+        if options.one == "baseline":
+            original_step(trainer, batch)
+        else:
+            trainer.step(batch)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    if device.type == "cuda":
+        return min(seconds[1:]), torch.cuda.max_memory_allocated() / 2**20
+    return min(seconds[1:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--ngf", type=int, default=64)
+    parser.add_argument("--pairs", type=int, default=1)
+    parser.add_argument("--iterations", type=int, default=3)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS[1:], default=("fp32", "bf16"))
+    parser.add_argument("--one", choices=VARIANTS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        sys.stdout.write("{} {}\n".format(*measure(options)))
+        return
+    results: dict[str, tuple[float, float]] = {}
+    for variant in ("baseline", *options.variants):
+        command = [sys.executable, "-m", "benchmarks.train_iteration", "--one", variant]
+        for name in ("size", "ngf", "pairs", "iterations"):
+            command += [f"--{name}", str(getattr(options, name))]
+        seconds, memory = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        results[variant] = float(seconds), float(memory)
+        base_seconds, base_memory = results["baseline"]
+        sys.stdout.write(
+            f"{variant}: {float(seconds):.2f} s an iteration, {base_seconds / float(seconds):.2f} times as fast as "
+            f"the baseline; peak {float(memory):.0f} MiB, {float(memory) / base_memory:.2f} of the baseline's\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -3,9 +3,11 @@
 import argparse
 import logging
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,7 @@ from options.train import (
     train_parser,
 )
 from util.device import allow_tf32, choose_device
+from util.distributed import Processes, joined, launch, launched, local_rank
 from util.errors import UserError, run_command
 from util.images import to_pixels, to_tensor, write_image
 from util.interrupt import StopRequest, stop_requests
@@ -59,24 +62,51 @@ class Position:
 def main() -> int:
     parser = train_parser()
     options = parse_train_options(parser)
-    device = choose_device(options.gpu_ids)
-    allow_tf32(options.precision == "tf32")
     if not options.sort_classes:
         options = with_found_classes(options)
     classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
     check_all_listed(options.dataroot, options.phase, options.sort_order)
-    sampler = PairSampler([len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches)
-    trainer = make_trainer(options, device)
     folder = CheckpointFolder(options.checkpoints_dir / options.name)
-    position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
-    logger.info(options_text(options, parser))
-    describe(options, classes, sampler, trainer, position)
-    if not options.dry_run:
-        write_options(folder.path / OPT_FILE, options, parser)
+    advice = f"the last checkpoint is in {folder.path}, and --continue_train goes on from it"
+    count = process_count(options)
+    if count > 1 and not launched():
+        return launch(sys.argv, count, advice)
+    if local_rank():
+        # The first process tells what holds for all.
+        logging.getLogger().setLevel(logging.WARNING)
+    device = choose_device(options.gpu_ids, local_rank())
+    allow_tf32(options.precision == "tf32")
+    with joined(device, advice) as processes:
+        part = processes.part(options.batchSize)
+        sampler = PairSampler(
+            [len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches, part
+        )
+        if part.start == part.stop:
+            raise UserError(f"--batchSize {options.batchSize}: {processes.count} processes want a pair each")
+        trainer = make_trainer(options, device, processes)
+        position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
+        logger.info(options_text(options, parser))
+        describe(options, classes, sampler, trainer, position)
+        if options.dry_run:
+            return 0
+        if processes.writes:
+            write_options(folder.path / OPT_FILE, options, parser)
         with logging_redirect_tqdm(), stop_requests() as stop:
-            train(options, classes, sampler, trainer, folder, position, device, stop)
-            return stop.exit_code
-    return 0
+            try:
+                train(options, classes, sampler, trainer, folder, position, device, stop)
+            except torch.OutOfMemoryError as error:
+                raise UserError(
+                    f"--batchSize {options.batchSize}: does not fit into the GPU's memory; raise --accumulate (the "
+                    "same batch in more parts), or use --precision bf16"
+                ) from error
+        return stop.exit_code
+
+
+def process_count(options: argparse.Namespace) -> int:
+    """Training processes on this machine."""
+    if options.processes:
+        return options.processes
+    return len(options.gpu_ids) if torch.cuda.is_available() and options.gpu_ids else 1
 
 
 def with_found_classes(options: argparse.Namespace) -> argparse.Namespace:
@@ -85,7 +115,7 @@ def with_found_classes(options: argparse.Namespace) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(options), "sort_order": found, "sort_classes": True})
 
 
-def make_trainer(options: argparse.Namespace, device: torch.device) -> Trainer:
+def make_trainer(options: argparse.Namespace, device: torch.device, processes: Processes) -> Trainer:
     """The networks with their initial or pretrained weights, and their trainer."""
     torch.manual_seed(options.seed)
     generator = Generator(generator_config(options))
@@ -107,6 +137,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device) -> Trainer:
         torch.Generator().manual_seed(options.seed),
         noise_sigma(options),
         execution(options),
+        processes,
     )
     if options.load_pretrain:
         load_weights(trainer.average, pretrained.weights(options.which_epoch, "g_running"))
@@ -164,49 +195,63 @@ def train(
     """
     dataset = AgingDataset(classes, transform(options, flip=not options.no_flip))
     loader = make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda")
-    visualizer = make_visualizer(options, folder)
+    processes = trainer.processes
+    visualizer = make_visualizer(options, folder, processes)
     samples = [first_readable(images) for images in classes]
     grid = SampleGrid(trainer, samples, dataset.transform, device)
     reported: set[str] = set()
     pairs, epochs = options.batchSize, 1 if options.debug else options.epochs
     print_freq = 1 if options.debug else options.print_freq
+    bar = partial(tqdm, unit="batch", dynamic_ncols=True, disable=not processes.writes)
 
-    with tqdm(total=epochs * sampler.batches_per_epoch, initial=trainer.iteration, unit="batch") as bar:
+    with bar(desc="run", total=epochs * sampler.batches_per_epoch, initial=trainer.iteration) as run_bar:
         for epoch in range(position.epoch, epochs + 1):
             sampler.start_at(epoch, position.batches if epoch == position.epoch else 0)
             began = time.perf_counter()
-            for batch_number, batch in enumerate(loader, start=sampler.first_batch + 1):
+            for batch_number, batch in enumerate(
+                bar(
+                    loader,
+                    desc=f"epoch {epoch}",
+                    total=sampler.batches_per_epoch,
+                    initial=sampler.first_batch,
+                    leave=False,
+                ),
+                start=sampler.first_batch + 1,
+            ):
                 for fault in set(batch.faults) - reported:
                     logger.warning("replaced by another picture of its class: %s", fault)
                     reported.add(fault)
-                pictured = Batch(*batch[:4]).to(device)
+                pictured = Batch(batch.A, batch.B, batch.A_class, batch.B_class, whole=pairs).to(device)
                 losses, made = trainer.step(pictured)
                 check_finite(losses, trainer.iteration, folder)
-                bar.update()
+                run_bar.update()
                 seconds = (time.perf_counter() - began) / pairs
                 progress = Progress(epoch, batch_number * pairs, trainer.iteration * pairs, seconds)
                 if due(progress.total_pairs, print_freq, pairs):
                     visualizer.losses(progress, losses)
                 if visualizer.wants_pictures(progress.total_pairs, pairs):
-                    visualizer.pictures(progress, first_pictures(pictured, made, options.sort_order), pairs)
-                if stop or due(progress.total_pairs, options.save_latest_freq, pairs):
-                    save(folder, "latest", trainer, Position(epoch, batch_number), pairs)
-                    grid.write(folder.path / "samples" / f"epoch{epoch}_{progress.pairs}.png")
-                if stop:
+                    first_part = pictured.split(options.accumulate)[0]
+                    visualizer.pictures(progress, first_pictures(first_part, made, options.sort_order), pairs)
+                stopped = processes.any(bool(stop), device)
+                if stopped or due(progress.total_pairs, options.save_latest_freq, pairs):
+                    picture = f"epoch{epoch}_{progress.pairs}.png"
+                    save(folder, ["latest"], trainer, Position(epoch, batch_number), pairs, grid, picture)
+                if stopped:
                     logger.info("stopped after batch %d of epoch %d; --continue_train goes on", batch_number, epoch)
                     return
                 began = time.perf_counter()
             trainer.end_epoch()
             if epoch % options.save_epoch_freq == 0 or epoch == epochs:
-                for name in ("latest", str(epoch)):
-                    save(folder, name, trainer, Position(epoch + 1), pairs)
-                grid.write(folder.path / "samples" / f"epoch{epoch}.png")
+                names = ["latest", str(epoch)]
+                save(folder, names, trainer, Position(epoch + 1), pairs, grid, f"epoch{epoch}.png")
 
 
-def make_visualizer(options: argparse.Namespace, folder: CheckpointFolder) -> Visualizer:
+def make_visualizer(options: argparse.Namespace, folder: CheckpointFolder, processes: Processes) -> Visualizer:
     """Console, loss_log.txt and metrics.jsonl always; the HTML log and visdom unless they are turned off."""
     metrics = MetricsLog(folder.path)
     history = History(metrics.path)
+    if not processes.writes:
+        return Visualizer([], history)
     sinks: list[Sink] = [LossLog(folder.path), metrics]
     if not options.no_html:
         every = 1 if options.debug else options.save_display_freq
@@ -260,13 +305,6 @@ def check_finite(losses: Mapping[str, float], iteration: int, folder: Checkpoint
         )
 
 
-def save(folder: CheckpointFolder, epoch: str, trainer: Trainer, position: Position, pairs: int) -> None:
-    """Writes one checkpoint: weights, training state and iter.txt."""
-    state = {"trainer": trainer.state_dict(), "position": vars(position), "torch": str(torch.__version__)}
-    folder.write(epoch, trainer.networks, state)
-    folder.write_position(position.epoch, position.batches * pairs)
-
-
 class SampleGrid:
     """One person of each class at every age, by the moving average; always the same people and codes."""
 
@@ -284,6 +322,25 @@ class SampleGrid:
             frames = self._transformer.transform(to_tensor(pixels), self._blends, torch.Generator().manual_seed(0))
             rows.append(row_after_gap(pixels, map(to_pixels, frames)))
         write_image(path, column(rows))
+
+
+def save(
+    folder: CheckpointFolder,
+    names: Sequence[str],
+    trainer: Trainer,
+    position: Position,
+    pairs: int,
+    grid: SampleGrid,
+    picture: str,
+) -> None:
+    """Writes a checkpoint under each name (weights, training state, iter.txt), and a picture of what it makes."""
+    if not trainer.processes.writes:
+        return
+    state = {"trainer": trainer.state_dict(), "position": vars(position), "torch": str(torch.__version__)}
+    for name in names:
+        folder.write(name, trainer.networks, state)
+        folder.write_position(position.epoch, position.batches * pairs)
+    grid.write(folder.path / "samples" / picture)
 
 
 if __name__ == "__main__":

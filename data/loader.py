@@ -1,5 +1,6 @@
 """Which pairs are drawn, and how they become batches (spec/method.md section 6)."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,13 +23,17 @@ class PairSampler(Sampler[list[PairIndex]]):
         batch_size: pairs in a batch.
         seed: of the run.
         serial: pictures and classes in order instead of at random.
+        part: of each batch, that this process gets.
     """
 
-    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int, serial: bool = False) -> None:
+    def __init__(
+        self, sizes: Sequence[int], batch_size: int, seed: int, serial: bool = False, part: slice = slice(None)
+    ) -> None:
         self.sizes = list(sizes)
         self.batch_size = batch_size
         self.seed = seed
         self.serial = serial
+        self.part = part
         self.epoch = 1
         self.first_batch = 0
         if len(self.sizes) < 2:
@@ -53,7 +58,7 @@ class PairSampler(Sampler[list[PairIndex]]):
         for batch in range(self.batches_per_epoch):
             pairs = [self._pair(rng, batch * self.batch_size + item) for item in range(self.batch_size)]
             if batch >= self.first_batch:
-                yield pairs
+                yield pairs[self.part]
 
     def _pair(self, rng: np.random.Generator, number: int) -> PairIndex:
         count = len(self.sizes)
@@ -77,7 +82,8 @@ class PairBatch(NamedTuple):
 
 
 def make_loader(dataset: AgingDataset, sampler: PairSampler, workers: int, pin_memory: bool) -> DataLoader:
-    """`PairBatch`es, read ahead by `workers` processes (0: in this one)."""
+    """`PairBatch`es, read ahead by `workers` processes (0: in this one), but no more than there are cores."""
+    workers = min(workers, os.cpu_count() or 1)
     return DataLoader(
         dataset,
         batch_sampler=sampler,

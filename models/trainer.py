@@ -1,9 +1,10 @@
 """One training iteration, the moving average and the schedule (spec/method.md section 5)."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,12 @@ from models.checkpoint import Network
 from models.discriminator import MultiScaleDiscriminator
 from models.generator import Generator, TrainingForward
 from models.losses import fake_loss, l1_loss, r1_penalty, real_loss
+from util.distributed import ALONE, Processes, exchanging
 
 EMA_DECAY = 0.999
 MAPPING_LR_SCALE = 0.01
 
+_Made = TypeVar("_Made")
 Precision = Literal["fp32", "tf32", "bf16"]
 
 
@@ -62,12 +65,15 @@ class Execution:
             stay in float32.
         accumulate: parts that a batch is taken through the networks in, one after another; the gradients are those
             of the whole batch, but for the discriminator's minibatch statistic, which is each part's own.
+        compile: torch.compile the networks. The discriminator's pass that R1 is differentiated through is not
+            compiled: PyTorch has no second derivatives of compiled graphs.
         r1_interval: iterations from one R1 penalty to the next, which then counts as many times (Karras et al.
             2020); 1 is the paper's.
     """
 
     precision: Precision = "fp32"
     accumulate: int = 1
+    compile: bool = False
     r1_interval: int = 1
 
 
@@ -83,19 +89,29 @@ class Codes:
         """Those of the batch's parts."""
 
         def parted(codes: Tensor) -> list[Tensor]:
-            return [part.flatten(0, 1) for part in codes.unflatten(0, (2, -1)).chunk(parts, dim=1)]
+            return [part.flatten(0, 1) for part in _parts(codes.unflatten(0, (2, -1)), parts, dim=1)]
 
         return [Codes(*codes) for codes in zip(*map(parted, (self.target, self.cycle, self.source)), strict=True)]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs of pictures of different classes: A, B (B, 3, H, W) in [-1, 1], their classes (B,) int64."""
+    """Pairs of pictures of different classes: A, B (B, 3, H, W) in [-1, 1], their classes (B,) int64.
+
+    Attributes:
+        whole: pairs of the batch that these are part of; None if they are all.
+    """
 
     A: Tensor
     B: Tensor
     A_class: Tensor
     B_class: Tensor
+    whole: int | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the whole batch."""
+        return len(self.A) / (self.whole or len(self.A))
 
     @property
     def reals(self) -> Tensor:
@@ -110,14 +126,18 @@ class Batch:
         return torch.cat([self.B_class, self.A_class])
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(
-            *(tensor.to(device, non_blocking=True) for tensor in (self.A, self.B, self.A_class, self.B_class))
-        )
+        a, b, a_class, b_class = (tensor.to(device, non_blocking=True) for tensor in self._tensors)
+        return Batch(a, b, a_class, b_class, self.whole)
 
     def split(self, parts: int) -> "list[Batch]":
-        """Parts of equal numbers of pairs."""
-        tensors = (self.A, self.B, self.A_class, self.B_class)
-        return [Batch(*part) for part in zip(*(tensor.chunk(parts) for tensor in tensors), strict=True)]
+        """At most so many parts, of numbers of pairs as equal as may be."""
+        whole = self.whole or len(self.A)
+        split = (_parts(tensor, parts) for tensor in self._tensors)
+        return [Batch(a, b, a_class, b_class, whole) for a, b, a_class, b_class in zip(*split, strict=True)]
+
+    @property
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.A, self.B, self.A_class, self.B_class
 
 
 class Trainer:
@@ -131,6 +151,7 @@ class Trainer:
         rng: CPU generator that the noise of the age codes comes from.
         noise_sigma: of the age codes.
         execution: precision, parts of a batch, and how often R1 is computed.
+        processes: those that train together, each on its part of a batch.
     """
 
     def __init__(
@@ -142,6 +163,7 @@ class Trainer:
         rng: torch.Generator,
         noise_sigma: float,
         execution: Execution = Execution(),
+        processes: Processes = ALONE,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
@@ -150,7 +172,16 @@ class Trainer:
         self.rng = rng
         self.noise_sigma = noise_sigma
         self.execution = execution
+        self.processes = processes
         self.iteration = 0
+        self._synthesize = generator.synthesize
+        if execution.compile:
+            self._synthesize = torch.compile(generator.synthesize)
+            generator.compile()
+            discriminator.compile()
+        # The same networks, for the passes that gradients come from.
+        self._parallel_generator = processes.parallel(generator)
+        self._parallel_discriminator = processes.parallel(discriminator)
         self._last_penalty = torch.zeros(())
         self.optimizer_g = _adam(_generator_groups(generator, optimizer), optimizer)
         self.optimizer_d = _adam([{"params": list(discriminator.parameters())}], optimizer)
@@ -165,16 +196,17 @@ class Trainer:
         return {"G": self.generator, "D": self.discriminator, "g_running": self.average}
 
     def step(self, batch: Batch) -> tuple[dict[str, float], TrainingForward]:
-        """One iteration on a batch on the networks' device.
+        """One iteration on this process's part of a batch, on the networks' device.
 
         Returns:
-            The weighted losses by their logged names, and what the generator made of the batch.
+            The weighted losses of the whole batch by their logged names, and what the generator made of the first
+            part of it.
         """
         tensors = self.discriminator_step(batch, self.fresh_codes(batch))
         losses, made = self.generator_step(batch, self.fresh_codes(batch))
         self.update_average()
         self.iteration += 1
-        values = torch.stack([*losses.values(), *tensors.values()]).tolist()
+        values = self.processes.total(torch.stack([*losses.values(), *tensors.values()])).tolist()
         return dict(zip([*losses, *tensors], values, strict=True)), made
 
     def end_epoch(self) -> None:
@@ -185,64 +217,80 @@ class Trainer:
     def fresh_codes(self, batch: Batch) -> Codes:
         """New codes for the batch; a picture's way back uses the code that its partner went to."""
         a_gen, b_gen, a_source, b_source = (
-            self._codes(classes) for classes in (batch.B_class, batch.A_class, batch.A_class, batch.B_class)
+            self._codes(classes, batch.whole or len(classes))
+            for classes in (batch.B_class, batch.A_class, batch.A_class, batch.B_class)
         )
         return Codes(torch.cat([a_gen, b_gen]), torch.cat([b_gen, a_gen]), torch.cat([a_source, b_source]))
 
     def discriminator_step(self, batch: Batch, codes: Codes) -> dict[str, Tensor]:
-        """Updates the discriminator. The generator runs without gradients and without the age encoder."""
-        parts = self.execution.accumulate
+        """Updates the discriminator. The generator runs without gradients and without the age encoder.
+
+        Returns the losses, counted by the batch's share of the whole.
+        """
         self.optimizer_d.zero_grad(set_to_none=True)
-        losses = [
-            _backward(self._discriminator_losses(part, part_codes), parts)
-            for part, part_codes in zip(batch.split(parts), codes.split(parts), strict=True)
-        ]
+        losses, _ = self._backward(self._parallel_discriminator, self._discriminator_losses, batch, codes)
         self.optimizer_d.step()
-        mean = _mean(losses)
-        self._last_penalty = mean.get("loss_D_reg", self._last_penalty)
-        return {**mean, "loss_D_reg": self._last_penalty.to(mean["loss_D_real"].device)}
+        self._last_penalty = losses.get("loss_D_reg", self._last_penalty)
+        return {**losses, "loss_D_reg": self._last_penalty.to(losses["loss_D_real"].device)}
 
     def generator_step(self, batch: Batch, codes: Codes) -> tuple[dict[str, Tensor], TrainingForward]:
         """Updates the generator; the discriminator's parameters are frozen.
 
-        Also returns the pictures it made of the first part of the batch.
+        Returns the losses, counted by the batch's share of the whole, and the pictures of the first part.
         """
-        parts = self.execution.accumulate
         self.discriminator.requires_grad_(False)
         self.optimizer_g.zero_grad(set_to_none=True)
-        losses, pictures = [], []
-        for part, part_codes in zip(batch.split(parts), codes.split(parts), strict=True):
-            part_losses, made = self._generator_losses(part, part_codes)
-            losses.append(_backward(part_losses, parts))
-            pictures.append(made.map(Tensor.detach))
+        losses, made = self._backward(self._parallel_generator, self._generator_losses, batch, codes)
         self.optimizer_g.step()
         self.discriminator.requires_grad_(True)
-        return _mean(losses), pictures[0]
+        return losses, made
 
-    def _discriminator_losses(self, batch: Batch, codes: Codes) -> dict[str, Tensor]:
+    def _backward(
+        self,
+        network: nn.Module,
+        losses_of: Callable[[Batch, Codes], tuple[dict[str, Tensor], _Made]],
+        batch: Batch,
+        codes: Codes,
+    ) -> tuple[dict[str, Tensor], _Made]:
+        """Leaves the gradients of the whole batch in the network, a part at a time."""
+        count = self.execution.accumulate
+        parts = list(zip(batch.split(count), codes.split(count), strict=True))
+        sums: dict[str, Tensor] = {}
+        pictures = []
+        for number, (part, part_codes) in enumerate(parts, start=1):
+            with exchanging(network, now=number == len(parts)):
+                losses, made = losses_of(part, part_codes)
+                shared = {name: part.share * loss for name, loss in losses.items()}
+                # Gradients are averaged over the processes, where the whole batch's are a sum of shares.
+                (torch.stack(list(shared.values())).sum() * self.processes.count).backward()
+            sums = {name: sums.get(name, 0) + loss.detach() for name, loss in shared.items()}
+            pictures.append(made)
+        return sums, pictures[0]
+
+    def _discriminator_losses(self, batch: Batch, codes: Codes) -> tuple[dict[str, Tensor], Tensor]:
         reals, execution = batch.reals, self.execution
         regularize = self.iteration % execution.r1_interval == 0
         with self._autocast(), torch.no_grad():
-            fakes = self.generator.synthesize(reals, codes.target)
+            fakes = self._synthesize(reals, codes.target)
         reals.requires_grad_(regularize)
-        with self._autocast(enabled=not regularize):
-            real_scores = self.discriminator(reals)
+        with self._autocast(enabled=not regularize), _compiled(not regularize):
+            real_scores = self._parallel_discriminator(reals)
         with self._autocast():
-            fake_scores = self.discriminator(fakes)
+            fake_scores = self._parallel_discriminator(fakes)
         losses = {
             "loss_D_real": real_loss(_float(real_scores), batch.source),
             "loss_D_fake": fake_loss(_float(fake_scores), batch.target),
         }
         if regularize:
             # A part of a batch has a mean over fewer samples, so that each weighs more: the square makes up for it.
-            weight = self.weights.r1 / execution.accumulate**2
+            weight = self.weights.r1 * batch.share**2
             losses["loss_D_reg"] = weight * execution.r1_interval * r1_penalty(real_scores, reals)
-        return losses
+        return losses, fakes
 
     def _generator_losses(self, batch: Batch, codes: Codes) -> tuple[dict[str, Tensor], TrainingForward]:
         reals, weights = batch.reals, self.weights
         with self._autocast():
-            made = self.generator(reals, codes.target, codes.cycle, codes.source)
+            made = self._parallel_generator(reals, codes.target, codes.cycle, codes.source)
             scores = self.discriminator(made.gen)
         made = made.map(Tensor.float)
         losses = {
@@ -253,7 +301,7 @@ class Trainer:
             "loss_G_age_reconst": weights.age
             * (l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source)),
         }
-        return losses, made
+        return losses, made.map(Tensor.detach)
 
     def _autocast(self, enabled: bool = True) -> torch.autocast:
         device = next(self.generator.parameters()).device.type
@@ -283,10 +331,13 @@ class Trainer:
             schedule.load_state_dict(saved)
         self.rng.set_state(state["rng"])
 
-    def _codes(self, classes: Tensor) -> Tensor:
-        config = self.generator.config
-        codes = make_codes(classes, config.num_classes, config.dim_per_class, self.rng, self.noise_sigma)
-        return codes.to(classes.device)
+    def _codes(self, classes: Tensor, whole: int) -> Tensor:
+        """Codes of this process's classes; every process draws those of the whole batch, so that all stay in step."""
+        config, mine = self.generator.config, self.processes.part(whole)
+        everyone = classes.new_zeros(whole)
+        everyone[mine] = classes
+        codes = make_codes(everyone, config.num_classes, config.dim_per_class, self.rng, self.noise_sigma)
+        return codes[mine].to(classes.device)
 
 
 def _adam(groups: Sequence[dict[str, Any]], config: OptimizerConfig) -> torch.optim.Adam:
@@ -303,14 +354,12 @@ def _generator_groups(generator: nn.Module, config: OptimizerConfig) -> list[dic
     return [{"params": fast}, {"params": slow, "lr": config.lr * MAPPING_LR_SCALE}]
 
 
-def _backward(losses: Mapping[str, Tensor], parts: int) -> dict[str, Tensor]:
-    """Adds the gradients of one of the batch's parts; returns the losses without their graph."""
-    (torch.stack(list(losses.values())).sum() / parts).backward()
-    return {name: loss.detach() for name, loss in losses.items()}
+def _parts(tensor: Tensor, parts: int, dim: int = 0) -> Sequence[Tensor]:
+    return tensor.tensor_split(min(parts, tensor.shape[dim]), dim)
 
 
-def _mean(losses: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([part[name] for part in losses]).mean() for name in losses[0]}
+def _compiled(allowed: bool) -> AbstractContextManager[object]:
+    return nullcontext() if allowed else torch.compiler.set_stance("force_eager")
 
 
 def _float(scores: Sequence[Tensor]) -> list[Tensor]:

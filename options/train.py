@@ -69,7 +69,11 @@ def train_parser() -> argparse.ArgumentParser:
         "--accumulate",
         type=positive,
         default=1,
-        help="take each batch in this many parts: less memory, same gradients",
+        help="take each process's batch in this many parts: less memory, same gradients",
+    )
+    speed.add_argument("--compile", action="store_true", help="compile the networks (torch.compile)")
+    speed.add_argument(
+        "--processes", type=positive, help="training processes on this machine; default: one for each of --gpu_ids"
     )
     speed.add_argument(
         "--r1_interval", type=positive, default=1, help="iterations from one R1 penalty to the next; 1 is the paper's"
@@ -98,8 +102,8 @@ def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | N
     for name in ("beta1", "beta2"):
         if getattr(options, name) >= 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be below 1")
-    if options.batchSize % options.accumulate:
-        raise UserError(f"--accumulate {options.accumulate}: --batchSize {options.batchSize} is no multiple of it")
+    if options.accumulate > options.batchSize:
+        raise UserError(f"--accumulate {options.accumulate}: --batchSize {options.batchSize} has fewer pairs")
     if options.continue_train and options.load_pretrain:
         raise UserError("--load_pretrain: starts a new run; leave it out with --continue_train")
     return options
@@ -131,7 +135,7 @@ def loss_weights(options: argparse.Namespace) -> LossWeights:
 
 def execution(options: argparse.Namespace) -> Execution:
     """How iterations are computed."""
-    return Execution(options.precision, options.accumulate, options.r1_interval)
+    return Execution(options.precision, options.accumulate, options.compile, options.r1_interval)
 
 
 def optimizer_config(options: argparse.Namespace) -> OptimizerConfig:

@@ -10,11 +10,12 @@ from util.errors import UserError
 logger = logging.getLogger(__name__)
 
 
-def choose_device(gpu_ids: Sequence[int]) -> torch.device:
-    """The first GPU asked for; without CUDA, Apple's GPU, or else the CPU, said in one line.
+def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
+    """The GPU for one of this machine's processes; without CUDA, Apple's GPU, or else the CPU, said in one line.
 
     Args:
         gpu_ids: CUDA devices; empty for the CPU.
+        number: of the process on this machine, from 0.
 
     Raises:
         UserError: CUDA is there, but not this device.
@@ -22,10 +23,12 @@ def choose_device(gpu_ids: Sequence[int]) -> torch.device:
     if not gpu_ids:
         return torch.device("cpu")
     if torch.cuda.is_available():
+        if number >= len(gpu_ids):
+            raise UserError(f"--gpu_ids {','.join(map(str, gpu_ids))}: name a GPU for each process of this machine")
         count = torch.cuda.device_count()
-        if gpu_ids[0] >= count:
-            raise UserError(f"--gpu_ids {gpu_ids[0]}: this machine has {count} GPUs, numbered from 0")
-        return torch.device("cuda", gpu_ids[0])
+        if gpu_ids[number] >= count:
+            raise UserError(f"--gpu_ids {gpu_ids[number]}: this machine has {count} GPUs, numbered from 0")
+        return torch.device("cuda", gpu_ids[number])
     if torch.backends.mps.is_available():
         logger.info("No CUDA here: running on Apple's GPU.")
         return torch.device("mps")

@@ -1,0 +1,141 @@
+"""Several processes of one training: PyTorch's DistributedDataParallel under its elastic launcher (torchrun)."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from torch.nn.parallel import DistributedDataParallel
+
+from util.errors import UserError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train one model together; alone unless told otherwise."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is the one that writes files."""
+        return self.rank == 0
+
+    def part(self, total: int) -> slice:
+        """This process's share of `total` things; the first processes have one more where it does not come out."""
+        each, more = divmod(total, self.count)
+        start = self.rank * each + min(self.rank, more)
+        return slice(start, start + each + (self.rank < more))
+
+    def parallel(self, network: nn.Module) -> nn.Module:
+        """The network with gradients averaged over the processes, and the first one's weights in all of them."""
+        if self.count == 1:
+            return network
+        device = next(network.parameters()).device
+        return DistributedDataParallel(
+            network, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False
+        )
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        if self.count > 1:
+            dist.all_reduce(values)
+        return values
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether it holds in any process; the same answer in all of them."""
+        return flag if self.count == 1 else bool(self.total(torch.tensor(float(flag), device=device)))
+
+
+ALONE = Processes()
+
+
+def exchanging(network: nn.Module, now: bool) -> AbstractContextManager[None]:
+    """Within it, a backward pass averages gradients over the processes only if `now`."""
+    if now or not isinstance(network, DistributedDataParallel):
+        return nullcontext()
+    return network.no_sync()
+
+
+def launched() -> bool:
+    """Whether this process was started by torchrun, or by `launch`."""
+    return dist.is_torchelastic_launched()
+
+
+def local_rank() -> int:
+    """This process's number on its machine."""
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def launch(command: Sequence[str], count: int, advice: str) -> int:
+    """Runs a Python command in `count` processes on this machine until all end; returns their exit code.
+
+    Args:
+        command: script and arguments.
+        count: processes.
+        advice: what to do if one is lost.
+
+    Raises:
+        UserError: a process was killed.
+    """
+    # As torchrun does it, but with all cores in use.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    # Its log repeats what the processes themselves say, with tracebacks.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id="lifespan",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)(*command)
+    except SignalException as stop:
+        return 128 + stop.sigval
+    except ChildFailedError as failed:
+        killed = {rank: -failure.exitcode for rank, failure in failed.failures.items() if failure.exitcode < 0}
+        for rank, number in killed.items():
+            name = signal.Signals(number).name
+            raise UserError(f"process {rank} of {count} was killed ({name}), and the run with it; {advice}") from None
+        return failed.get_first_failure()[1].exitcode
+    return 0
+
+
+@contextmanager
+def joined(device: torch.device, advice: str) -> Iterator[Processes]:
+    """This process among those that torchrun started, or alone.
+
+    Args:
+        device: of the networks.
+        advice: what to do if another process is lost.
+
+    Raises:
+        UserError: within it, another process of the run went away.
+    """
+    if not launched():
+        yield ALONE
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo")
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size())
+    except (dist.DistError, RuntimeError) as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise UserError(f"another process of this run is gone; {advice}") from error
+    finally:
+        dist.destroy_process_group()

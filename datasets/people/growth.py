@@ -20,7 +20,7 @@ class Stage:
         baby: the roundness of infancy.
         child: large eyes, small nose, smooth features of childhood.
         mature: puberty: jaw, brows, nose, beard.
-        settled: the fuller jaw and neck, and first lines, of the years after.
+        settled: the fuller jaw, neck and beard, and first lines, of the years after.
         wrinkles: folds and lines.
         sag: hanging lids, cheeks and jowls.
         grey: share of hair without colour.
@@ -52,7 +52,7 @@ def stage(identity: Identity, age: float) -> Stage:
         baby=float(np.exp(-age / 2.6)),
         child=float(np.exp(-((age / 10) ** 1.5))),
         mature=_smooth(age, 9.5, 18.5),
-        settled=_smooth(age, 18, 36),
+        settled=_smooth(age, 17, 34),
         wrinkles=min(1.0, identity.wrinkling * (0.32 * _smooth(age, 20, 36) + 0.75 * _smooth(age, 36, 66))),
         sag=_smooth(age, 32, 68),
         grey=_smooth(age, identity.grey_onset - 20, identity.grey_onset + 14),

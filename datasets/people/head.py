@@ -99,7 +99,7 @@ def make_head(identity: Identity, age: float, pose: Pose) -> Head:
     half[3:6, 0] += 0.03 * identity.cheeks * np.array([0.2, 0.6, 1])
     half[5:9, 0] *= 1 + (0.09 * identity.jaw_width + (0.06 if male else -0.05)) * grown
     half[5:9, 0] += np.array([0.02, 0.05, 0.05, 0.03]) * now.baby + np.array([0.0, 0.02, 0.03, 0.02]) * now.child
-    half[6:9, 0] += 0.03 * now.settled
+    half[5:9, 0] += np.array([0.02, 0.055, 0.065, 0.04]) * now.settled
     half[5:9, 0] += np.array([-0.012, 0.022, 0.045, 0.02]) * now.sag
     half[6:9, 1] += 0.03 * now.sag
     half[7:, 1] += chin * np.array([0.5, 0.9, 1])

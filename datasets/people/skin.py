@@ -117,7 +117,7 @@ def paint_wrinkles(face: Painter) -> None:
             )
 
     cheek = head.nose_y
-    nasolabial = 0.08 * now.mature + 0.12 * now.settled + 0.24 * smile * now.mature + 0.6 * old
+    nasolabial = 0.08 * now.mature + 0.26 * now.settled + 0.24 * smile * now.mature + 0.6 * old
     fold(
         [(0.19, cheek - 0.04), (0.28, cheek + 0.1), (0.325, cheek + 0.2), (0.33, head.mouth_y + 0.03)],
         0.024,
@@ -164,7 +164,7 @@ def paint_wrinkles(face: Painter) -> None:
 def paint_beard(face: Painter) -> None:
     """Of a grown man: from stubble to a full beard."""
     identity, now, head = face.head.identity, face.head.stage, face.head
-    strength = identity.beard * now.mature**3
+    strength = identity.beard * now.mature**3 * (0.25 + 0.75 * now.settled)
     if strength < 0.05:
         return
     color = mix(np.array(identity.hair) * 0.9, (190, 188, 186), now.grey)

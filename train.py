@@ -3,6 +3,7 @@
 import argparse
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -69,6 +70,8 @@ def main() -> int:
     folder = CheckpointFolder(options.checkpoints_dir / options.name)
     advice = f"the last checkpoint is in {folder.path}, and --continue_train goes on from it"
     count = process_count(options)
+    if count > options.batchSize:
+        raise UserError(f"--batchSize {options.batchSize}: {count} processes want a pair each")
     if count > 1 and not launched():
         return launch(sys.argv, count, advice)
     if local_rank():
@@ -81,8 +84,6 @@ def main() -> int:
         sampler = PairSampler(
             [len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches, part
         )
-        if part.start == part.stop:
-            raise UserError(f"--batchSize {options.batchSize}: {processes.count} processes want a pair each")
         trainer = make_trainer(options, device, processes)
         position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
         logger.info(options_text(options, parser))
@@ -103,7 +104,9 @@ def main() -> int:
 
 
 def process_count(options: argparse.Namespace) -> int:
-    """Training processes on this machine."""
+    """Processes that are to train together: those that torchrun started, or those to start on this machine."""
+    if launched():
+        return int(os.environ["WORLD_SIZE"])
     if options.processes:
         return options.processes
     return len(options.gpu_ids) if torch.cuda.is_available() and options.gpu_ids else 1

@@ -9,9 +9,10 @@ from golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from models.trainer import Batch, Codes, Execution, LossWeights, OptimizerConfig, Trainer
+from util.distributed import ALONE
 
 
-def make_trainer(execution):
+def make_trainer(execution, processes=ALONE):
     return Trainer(
         fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4))),
         fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig(ndf=8, layers=4))),
@@ -20,6 +21,7 @@ def make_trainer(execution):
         torch.Generator().manual_seed(0),
         noise_sigma=0.2,
         execution=execution,
+        processes=processes,
     )
 
 

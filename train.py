@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -22,6 +23,7 @@ from data.aging_dataset import (
     check_all_listed,
     class_folders,
     find_classes,
+    keep_pairs,
     read_portrait,
 )
 from data.loader import PairSampler, make_loader
@@ -67,6 +69,9 @@ def main() -> int:
         options = with_found_classes(options)
     classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
     check_all_listed(options.dataroot, options.phase, options.sort_order)
+    paired = options.lambda_paired > 0
+    if paired:
+        classes = keep_pairs(classes)
     folder = CheckpointFolder(options.checkpoints_dir / options.name)
     advice = f"the last checkpoint is in {folder.path}, and --continue_train goes on from it"
     count = process_count(options)
@@ -82,7 +87,7 @@ def main() -> int:
     with joined(device, advice) as processes:
         part = processes.part(options.batchSize)
         sampler = PairSampler(
-            [len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches, part
+            [len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches, part, paired
         )
         trainer = make_trainer(options, device, processes)
         position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
@@ -127,8 +132,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
         initialize_centered(generator)
     if options.load_pretrain:
         pretrained = CheckpointFolder(options.load_pretrain)
-        load_weights(generator, pretrained.weights(options.which_epoch, "G"))
-        load_weights(discriminator, pretrained.weights(options.which_epoch, "D"))
+        load_pretrained(pretrained, options.which_epoch, generator, discriminator)
     for network in (generator, discriminator):
         # The layout that CPUs and tensor cores convolve fastest; torch's stubs do not know the argument.
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -145,6 +149,17 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
     if options.load_pretrain:
         load_weights(trainer.average, pretrained.weights(options.which_epoch, "g_running"))
     return trainer
+
+
+def load_pretrained(folder: CheckpointFolder, epoch: str, generator: Generator, discriminator: nn.Module) -> None:
+    """Weights to begin with; of a model that is the moving average alone, for the generator."""
+    begun, judge = folder.weights(epoch, "G"), folder.weights(epoch, "D")
+    if not begun.exists() and not judge.exists():
+        logger.info("%s has no discriminator: a new one begins, and the generator as the moving average", folder.path)
+        load_weights(generator, folder.weights(epoch, "g_running"))
+        return
+    load_weights(generator, begun)
+    load_weights(discriminator, judge)
 
 
 def resume(folder: CheckpointFolder, epoch: str, trainer: Trainer) -> Position:
@@ -196,7 +211,7 @@ def train(
 
     A stop that is asked for is honoured after the iteration, with a checkpoint to go on from.
     """
-    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip))
+    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), sampler.paired)
     loader = make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda")
     processes = trainer.processes
     visualizer = make_visualizer(options, folder, processes)

@@ -67,6 +67,24 @@ def check_all_listed(dataroot: Path, phase: str, names: Sequence[str]) -> None:
             )
 
 
+def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
+    """The pictures that every class has one of the same file name for: the same person, by agreement.
+
+    Raises:
+        UserError: there are none.
+    """
+    common = set.intersection(*({path.stem for path in images.paths} for images in classes))
+    if not common:
+        raise UserError(
+            f"--lambda_paired: {classes[0].paths[0].parent} and its sister folders share no file name; pictures of "
+            "one person at every age need the same one (datasets/synthesize.py --paired)"
+        )
+    return [
+        ClassImages(images.name, tuple({p.stem: p for p in images.paths if p.stem in common}.values()))
+        for images in classes
+    ]
+
+
 def _find_class(folder: Path, name: str, most: float) -> ClassImages:
     if not folder.is_dir():
         raise UserError(f"{folder}: class folder missing; create it or take '{name}' out of --sort_order")
@@ -109,13 +127,14 @@ def read_portrait(path: Path) -> Portrait:
 
 
 class PairIndex(NamedTuple):
-    """Which two pictures make a training item, and the seed of their crops and flips."""
+    """Which two pictures make a training item, and the seeds of their crops and flips."""
 
     a_class: int
     a_image: int
     b_class: int
     b_image: int
-    seed: int
+    a_seed: int
+    b_seed: int
 
 
 class PairItem(NamedTuple):
@@ -129,11 +148,18 @@ class PairItem(NamedTuple):
 
 
 class AgingDataset(Dataset[PairItem]):
-    """Training pairs of two different classes. Stateless: an item depends on its `PairIndex` only."""
+    """Training pairs of two different classes. Stateless: an item depends on its `PairIndex` only.
 
-    def __init__(self, classes: Sequence[ClassImages], transform: Transform) -> None:
+    Args:
+        classes: the pictures.
+        transform: what is done to each.
+        paired: the pictures of an item are of one person, so that one passed over takes its partner along.
+    """
+
+    def __init__(self, classes: Sequence[ClassImages], transform: Transform, paired: bool = False) -> None:
         self.classes = classes
         self.transform = transform
+        self.paired = paired
 
     def __getitem__(self, index: PairIndex) -> PairItem:
         """Two pictures; one that cannot be read is replaced by the next of its class.
@@ -141,18 +167,21 @@ class AgingDataset(Dataset[PairItem]):
         Raises:
             UserError: no picture of a class can be read.
         """
-        rng = np.random.default_rng(index.seed)
         faults: list[str] = []
-        a = self._image(index.a_class, index.a_image, rng, faults)
-        b = self._image(index.b_class, index.b_image, rng, faults)
+        a, a_image = self._image(index.a_class, index.a_image, index.a_seed, faults)
+        b, b_image = self._image(index.b_class, a_image if self.paired else index.b_image, index.b_seed, faults)
+        if self.paired and b_image != a_image:
+            a, _ = self._image(index.a_class, b_image, index.a_seed, faults)
         return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
 
-    def _image(self, class_index: int, image_index: int, rng: np.random.Generator, faults: list[str]) -> Tensor:
+    def _image(self, class_index: int, image_index: int, seed: int, faults: list[str]) -> tuple[Tensor, int]:
+        """The first readable picture from `image_index` on, and its index."""
         paths = self.classes[class_index].paths
         for attempt in range(len(paths)):
+            found = (image_index + attempt) % len(paths)
             try:
-                pixels = read_portrait(paths[(image_index + attempt) % len(paths)]).pixels
-                return to_tensor(self.transform(pixels, rng))
+                pixels = read_portrait(paths[found]).pixels
+                return to_tensor(self.transform(pixels, np.random.default_rng(seed))), found
             except UserError as error:
                 faults.append(str(error))
         raise UserError(f"{paths[0].parent}: none of its {len(paths)} pictures can be used; the last: {faults[-1]}")

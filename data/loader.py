@@ -24,16 +24,24 @@ class PairSampler(Sampler[list[PairIndex]]):
         seed: of the run.
         serial: pictures and classes in order instead of at random.
         part: of each batch, that this process gets.
+        paired: both pictures have the same number in their classes, and are cropped and flipped alike.
     """
 
     def __init__(
-        self, sizes: Sequence[int], batch_size: int, seed: int, serial: bool = False, part: slice = slice(None)
+        self,
+        sizes: Sequence[int],
+        batch_size: int,
+        seed: int,
+        serial: bool = False,
+        part: slice = slice(None),
+        paired: bool = False,
     ) -> None:
         self.sizes = list(sizes)
         self.batch_size = batch_size
         self.seed = seed
         self.serial = serial
         self.part = part
+        self.paired = paired
         self.epoch = 1
         self.first_batch = 0
         if len(self.sizes) < 2:
@@ -62,13 +70,17 @@ class PairSampler(Sampler[list[PairIndex]]):
 
     def _pair(self, rng: np.random.Generator, number: int) -> PairIndex:
         count = len(self.sizes)
-        seed = int(rng.integers(2**63))
+        seeds = rng.integers(2**63, size=2)
         if self.serial:
             a, b = number % count, (number + 1 + number // count % (count - 1)) % count
-            return PairIndex(a, number // count % self.sizes[a], b, number // count % self.sizes[b], seed)
-        a = int(rng.integers(count))
-        b = (a + 1 + int(rng.integers(count - 1))) % count
-        return PairIndex(a, int(rng.integers(self.sizes[a])), b, int(rng.integers(self.sizes[b])), seed)
+            images = [number // count % self.sizes[of_class] for of_class in (a, b)]
+        else:
+            a = int(rng.integers(count))
+            b = (a + 1 + int(rng.integers(count - 1))) % count
+            images = [int(rng.integers(self.sizes[of_class])) for of_class in (a, b)]
+        if self.paired:
+            images[1], seeds[1] = images[0], seeds[0]
+        return PairIndex(a, images[0], b, images[1], int(seeds[0]), int(seeds[1]))
 
 
 class PairBatch(NamedTuple):

@@ -65,6 +65,11 @@ def parser() -> argparse.ArgumentParser:
         "--pictures_per_class", type=_from_one, default=1, metavar="K", help="of each person and class (default: 1)"
     )
     parser.add_argument(
+        "--paired",
+        action="store_true",
+        help="a person's training pictures differ by age alone, as those for test do (layout classes)",
+    )
+    parser.add_argument(
         "--test_fraction",
         type=_share,
         default=0.1,
@@ -98,6 +103,7 @@ def main() -> int:
             options.test_fraction,
             options.out,
             options.together,
+            options.paired,
         )
     logger.info("drawing %d portraits of %d people in %s", len(jobs), options.identities, options.out)
     with ProcessPoolExecutor(options.workers) as pool:
@@ -119,13 +125,14 @@ def write_portrait(job: Job, seed: int, size: int) -> None:
 
 
 def class_jobs(
-    identities: int, seed: int, pictures: int, test_fraction: float, out: Path, together: bool
+    identities: int, seed: int, pictures: int, test_fraction: float, out: Path, together: bool, paired: bool = False
 ) -> list[Job]:
     """Portraits for the training layout: `pictures` of each person in each anchor class.
 
     The last people of the population are for test and are in no training picture. Training pictures differ in pose,
     light, clothes and age within the class; a test person's pictures of the same number differ by age alone, which is
-    the class's centre, so that they are each other's truth. File names say who: `<identity>_<number>.png`.
+    the class's centre, so that they are each other's truth. With `paired` so do those for training. File names say
+    who: `<identity>_<number>.png`.
     """
     first_test = identities - round(identities * test_fraction)
     jobs = []
@@ -138,11 +145,12 @@ def class_jobs(
             for number in range(pictures):
                 age = rng.uniform(low, high + 1)
                 path = Path(name) / f"{identity:05d}_{number}.png"
-                if identity < first_test:
+                if identity < first_test and not paired:
                     picture = index * pictures + number
                     jobs.append(Job(identity, age, picture, root / f"train{path}"))
                 else:
-                    jobs.append(Job(identity, centre(name), number, root / f"test{path}"))
+                    phase = "train" if identity < first_test else "test"
+                    jobs.append(Job(identity, centre(name), number, root / f"{phase}{path}"))
     return jobs
 
 

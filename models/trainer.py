@@ -31,6 +31,8 @@ class LossWeights:
     Attributes:
         id_warmup: iterations over which the identity weight rises from 0 to its value; a constant encoder satisfies
             that loss, and training can fall into it while pictures are still flat (docs/training_notes.md).
+        paired: of the difference to the partner's picture, where a pair is one person; 0 is the paper's, whose photos
+            know no such pairs.
     """
 
     rec: float = 10.0
@@ -39,6 +41,7 @@ class LossWeights:
     age: float = 1.0
     r1: float = 10.0
     id_warmup: int = 0
+    paired: float = 0.0
 
     def identity_at(self, iteration: int) -> float:
         """The identity weight after `iteration` iterations."""
@@ -301,6 +304,8 @@ class Trainer:
             "loss_G_age_reconst": weights.age
             * (l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source)),
         }
+        if weights.paired:
+            losses["loss_G_Paired"] = weights.paired * l1_loss(made.gen, torch.cat([batch.B, batch.A]))
         return losses, made.map(Tensor.detach)
 
     def _autocast(self, enabled: bool = True) -> torch.autocast:

@@ -49,6 +49,13 @@ def train_parser() -> argparse.ArgumentParser:
     loss.add_argument(
         "--lambda_id_warmup", type=whole, default=0, help="iterations over which --lambda_id rises from 0"
     )
+    loss.add_argument(
+        "--lambda_paired",
+        type=weight,
+        default=0.0,
+        help="difference to the true picture: pairs are then of one person, known by the same file name in every "
+        "class; 0 is the paper's",
+    )
     loss.add_argument("--lr", type=weight, default=0.001, help="learning rate")
     loss.add_argument("--beta1", type=weight, default=0.0, help="of Adam")
     loss.add_argument("--beta2", type=weight, default=0.999, help="of Adam")
@@ -130,6 +137,7 @@ def loss_weights(options: argparse.Namespace) -> LossWeights:
         age=options.lambda_age,
         r1=options.lambda_r1,
         id_warmup=options.lambda_id_warmup,
+        paired=options.lambda_paired,
     )
 
 

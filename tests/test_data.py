@@ -8,7 +8,16 @@ import torch
 from conftest import CLASSES
 
 from data.age_classes import ANCHORS, centre, position
-from data.aging_dataset import AgingDataset, PairIndex, check_all_listed, class_folders, find_classes, read_portrait
+from data.aging_dataset import (
+    AgingDataset,
+    ClassImages,
+    PairIndex,
+    check_all_listed,
+    class_folders,
+    find_classes,
+    keep_pairs,
+    read_portrait,
+)
 from data.loader import PairSampler, make_loader
 from data.masking import Label, mask
 from data.photo_list import find_photos, output_names
@@ -136,12 +145,12 @@ def test_a_corrupt_picture_is_replaced_by_another_of_its_class(dataset, workers)
     faults = {fault for batch in batches for fault in batch.faults}
     assert len(faults) == 1
     assert "train0-2/1.png" in faults.pop()
-    item = data[PairIndex(0, 1, 1, 0, seed=1)]
-    assert torch.equal(item.A, data[PairIndex(0, 2, 1, 0, seed=1)].A)
+    item = data[PairIndex(0, 1, 1, 0, 1, 2)]
+    assert torch.equal(item.A, data[PairIndex(0, 2, 1, 0, 1, 2)].A)
     for path in (dataset / "train0-2").glob("*.png"):
         path.write_bytes(b"no picture")
     with pytest.raises(UserError, match="none of its 4 pictures"):
-        data[PairIndex(0, 1, 1, 0, seed=1)]
+        data[PairIndex(0, 1, 1, 0, 1, 2)]
 
 
 def test_pairs_are_two_different_classes_uniformly():
@@ -169,6 +178,27 @@ def test_serial_batches_run_through_pictures_in_order():
     assert all(p.a_class != p.b_class for p in pairs)
 
 
+def test_paired_pictures_are_of_one_person_cropped_and_flipped_alike(dataset):
+    for name in CLASSES:
+        person = np.random.default_rng(5).integers(0, 256, (24, 24, 3), np.uint8)
+        write_image(dataset / f"train{name}" / "zoe.png", person)
+        write_image(dataset / f"train{name}" / "parsings" / "zoe.png", np.ones((24, 24), np.uint8))
+    write_image(dataset / f"train{CLASSES[0]}" / "alone.png", person)
+    write_image(dataset / f"train{CLASSES[0]}" / "parsings" / "alone.png", np.ones((24, 24), np.uint8))
+    classes = keep_pairs(find_classes(dataset, "train", CLASSES))
+    assert {len(images.paths) for images in classes} == {5}
+    data = AgingDataset(classes, Transform("resize_and_crop", 20, 16, flip=True), paired=True)
+    pairs = [pair for batch in PairSampler([5, 5, 5], 1, seed=0, paired=True) for pair in batch]
+    assert all(pair.a_image == pair.b_image and pair.a_class != pair.b_class for pair in pairs)
+    zoe = [pair._replace(a_image=4, b_image=4) for pair in pairs]
+    assert all(torch.equal(data[pair].A, data[pair].B) for pair in zoe)
+    (dataset / f"train{CLASSES[1]}" / "3.png").write_bytes(b"no picture")
+    index = zoe[0]._replace(a_class=0, b_class=1, a_image=3, b_image=3)
+    assert torch.equal(data[index].A, data[index].B)
+    with pytest.raises(UserError, match="--lambda_paired"):
+        keep_pairs([classes[0], ClassImages("other", (dataset / "nobody.png",))])
+
+
 def test_too_small_for_a_batch():
     with pytest.raises(UserError, match="--batchSize"):
         PairSampler([2, 2], 3, seed=0)
@@ -191,9 +221,9 @@ def test_workers_do_not_change_what_is_read(dataset):
 
 def test_an_item_depends_on_its_index_only(dataset):
     data = AgingDataset(find_classes(dataset, "train", CLASSES), Transform("resize_and_crop", 20, 16, flip=True))
-    index = PairIndex(0, 1, 2, 3, seed=7)
+    index = PairIndex(0, 1, 2, 3, 7, 8)
     assert torch.equal(data[index].B, data[index].B)
-    assert not torch.equal(data[index].B, data[index._replace(seed=8)].B)
+    assert not torch.equal(data[index].B, data[index._replace(b_seed=9)].B)
 
 
 def test_photo_lists(tmp_path):

@@ -17,6 +17,7 @@ from torch import nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from data.age_classes import ANCHORS
 from data.aging_dataset import (
     AgingDataset,
     ClassImages,
@@ -29,12 +30,21 @@ from data.aging_dataset import (
 from data.loader import PairSampler, make_loader
 from data.transforms import Transform
 from models.age_code import anchor_blends
-from models.checkpoint import CheckpointFolder, adopt_weights, load_weights, read_tensors
+from models.checkpoint import CheckpointFolder, Network, adopt_weights, load_weights_of_classes, read_tensors
 from models.discriminator import MultiScaleDiscriminator
 from models.generator import Generator, TrainingForward, initialize_centered
 from models.trainer import Batch, Trainer
 from models.transformer import AgeTransformer
-from options.base import OPT_FILE, generator_config, noise_sigma, options_text, transform, write_options
+from options.base import (
+    OPT_FILE,
+    class_names,
+    generator_config,
+    noise_sigma,
+    options_text,
+    read_options,
+    transform,
+    write_options,
+)
 from options.train import (
     discriminator_config,
     execution,
@@ -130,9 +140,6 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
     discriminator = MultiScaleDiscriminator(discriminator_config(options))
     if options.init == "centered":
         initialize_centered(generator)
-    if options.load_pretrain:
-        pretrained = CheckpointFolder(options.load_pretrain)
-        load_pretrained(pretrained, options.which_epoch, generator, discriminator)
     for network in (generator, discriminator):
         # The layout that CPUs and tensor cores convolve fastest; torch's stubs do not know the argument.
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -147,19 +154,24 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
         processes,
     )
     if options.load_pretrain:
-        load_weights(trainer.average, pretrained.weights(options.which_epoch, "g_running"))
+        load_pretrained(options, trainer.networks)
     return trainer
 
 
-def load_pretrained(folder: CheckpointFolder, epoch: str, generator: Generator, discriminator: nn.Module) -> None:
-    """Weights to begin with; of a model that is the moving average alone, for the generator."""
-    begun, judge = folder.weights(epoch, "G"), folder.weights(epoch, "D")
-    if not begun.exists() and not judge.exists():
-        logger.info("%s has no discriminator: a new one begins, and the generator as the moving average", folder.path)
-        load_weights(generator, folder.weights(epoch, "g_running"))
-        return
-    load_weights(generator, begun)
-    load_weights(discriminator, judge)
+def load_pretrained(options: argparse.Namespace, networks: Mapping[Network, nn.Module]) -> None:
+    """Weights of another model to begin with. The moving average alone will do: then the discriminator is new."""
+    folder, epoch = CheckpointFolder(options.load_pretrain), options.which_epoch
+    path = folder.path / OPT_FILE
+    saved = read_options(path) if path.is_file() else {}
+    classes = class_names(str(saved.get("sort_order", ",".join(ANCHORS))))
+    average = folder.weights(epoch, "g_running")
+    alone = average.is_file() and not folder.weights(epoch, "G").is_file()
+    if alone:
+        logger.info("%s: the moving average is all there is; the discriminator begins anew", folder.path)
+    for name, network in networks.items():
+        if not (alone and name == "D"):
+            source = average if alone else folder.weights(epoch, name)
+            load_weights_of_classes(network, source, classes, options.sort_order)
 
 
 def resume(folder: CheckpointFolder, epoch: str, trainer: Trainer) -> Position:

@@ -3,7 +3,7 @@
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,13 @@ from util.errors import UserError
 from util.files import atomic_path
 
 Network = Literal["G", "D", "g_running"]
+
+# Parameters that have a block for each class, and the dimension they have it in.
+_CLASS_BLOCKS = (
+    (r"decoder\.mlp\.model\.1\..*weight", 1),
+    (r"age_encoder\.encoder\.15\.", 0),
+    (r"(coarser\.\d+\.)?gan_head\.3\.", 0),
+)
 
 # Which option decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
@@ -112,6 +119,25 @@ def load_weights(network: nn.Module, path: Path) -> None:
         UserError: as `read_tensors`; or names or shapes do not fit, and then which option decides them.
     """
     adopt_weights(network, read_tensors(path), path)
+
+
+def load_weights_of_classes(network: nn.Module, path: Path, old: Sequence[str], new: Sequence[str]) -> None:
+    """Loads weights of a model with other age classes, to train on from.
+
+    What belongs to a class is taken from the class of the same name; for one that the model does not know, from the
+    class at the nearest place in its order.
+
+    Raises:
+        UserError: as `load_weights`.
+    """
+    step = (len(old) - 1) / (len(new) - 1)
+    sources = [old.index(name) if name in old else round(place * step) for place, name in enumerate(new)]
+    weights = {name.removeprefix("module."): value for name, value in read_tensors(path).items()}
+    for pattern, dim in _CLASS_BLOCKS:
+        for name in filter(re.compile(pattern).match, weights):
+            blocks = weights[name].tensor_split(len(old), dim)
+            weights[name] = torch.cat([blocks[source] for source in sources], dim)
+    adopt_weights(network, weights, path)
 
 
 def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) -> None:

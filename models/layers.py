@@ -213,6 +213,14 @@ def _reflect(x: Tensor) -> Tensor:
     return F.pad(x, (1, 1, 1, 1), mode="reflect")
 
 
+def _repeat_border(x: Tensor) -> Tensor:
+    if torch.compiler.is_compiling():
+        # F.pad's gradient fails to compile for channels-last maps (PyTorch 2.13); the compiler fuses this.
+        x = torch.cat([x[:, :, :1], x, x[:, :, -1:]], dim=2)
+        return torch.cat([x[..., :1], x, x[..., -1:]], dim=3)
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+
+
 def _upsampled_conv(x: Tensor, weight: Tensor) -> Tensor:
     """A 3x3 convolution of the nearest x2 upsampled, reflection-padded x, computed at the low resolution.
 
@@ -223,7 +231,7 @@ def _upsampled_conv(x: Tensor, weight: Tensor) -> Tensor:
     out_channels = weight.shape[0]
     even, odd = _merged_taps(weight, dim=2)
     kernels = torch.cat([kernel for rows in (even, odd) for kernel in _merged_taps(rows, dim=3)])
-    phases = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernels)
+    phases = F.conv2d(_repeat_border(x), kernels)
     batch, _, height, width = x.shape
     up = x.new_empty(batch, out_channels, height, 2, width, 2)
     for index, phase in enumerate(phases.split(out_channels, dim=1)):

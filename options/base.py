@@ -3,7 +3,7 @@
 import argparse
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from data.age_classes import ANCHORS
@@ -139,33 +139,33 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
     display.add_argument("--display_single_pane_ncols", type=whole, default=6, help="pictures in a row")
 
 
-def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, from_model: bool) -> argparse.Namespace:
-    """Parses strictly; with `from_model`, the model's own options come from its opt.txt unless given."""
-    if from_model:
-        known, _ = parser.parse_known_args(argv)
-        path = known.checkpoints_dir / known.name / OPT_FILE
-        if path.is_file():
-            accepted = {action.dest for action in parser._actions}
-            saved = read_options(path)
-            defaults = {name: saved[name] for name in MODEL_OPTIONS if name in saved and name in accepted}
-            _check_saved(parser, defaults, path)
-            parser.set_defaults(**defaults)
-    options = parser.parse_args(argv)
+def parse(
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    saved_in: Path | None,
+    names: Collection[str] = MODEL_OPTIONS,
+) -> argparse.Namespace:
+    """Parses strictly; options of `names` that are not given come from the opt.txt of a model's folder."""
+    path = saved_in / OPT_FILE if saved_in else None
+    saved = _saved_values(parser, path, names) if path and path.is_file() else {}
+    options = parser.parse_args(argv, argparse.Namespace(**saved))
     _check_sizes(options)
     return options
 
 
-def _check_saved(parser: argparse.ArgumentParser, saved: dict[str, str | bool], path: Path) -> None:
+def _saved_values(parser: argparse.ArgumentParser, path: Path, names: Collection[str]) -> dict[str, object]:
+    texts, values = read_options(path), dict[str, object]()
     for action in parser._actions:
-        value = saved.get(action.dest)
-        if isinstance(value, bool) or value is None:
+        text = texts.get(action.dest, "None")
+        if action.dest not in names or text == "None":
             continue
         try:
-            converted = action.type(value) if callable(action.type) else value
-            if action.choices is not None and converted not in action.choices:
+            values[action.dest] = action.type(text) if callable(action.type) and isinstance(text, str) else text
+            if action.choices is not None and values[action.dest] not in action.choices:
                 raise ValueError
         except (argparse.ArgumentTypeError, ValueError):
-            raise UserError(f"{path}: '{action.dest}: {value}' is no valid value; mend the line") from None
+            raise UserError(f"{path}: '{action.dest}: {text}' is no valid value; mend the line") from None
+    return values
 
 
 def _check_sizes(options: argparse.Namespace) -> None:

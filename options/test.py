@@ -81,7 +81,8 @@ def test_parser() -> argparse.ArgumentParser:
 
 def parse_test_options(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parsed and checked; the model's own options come from its opt.txt unless given."""
-    options = parse(parser, argv, from_model=True)
+    known, _ = parser.parse_known_args(argv)
+    options = parse(parser, argv, known.checkpoints_dir / known.name)
     of_photos = options.traverse or options.deploy or options.compare_to_trained_outputs
     if of_photos and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")

@@ -10,6 +10,14 @@ from models.trainer import Execution, LossWeights, OptimizerConfig, Precision
 from options.base import add_shared_options, boolean, numbers, parse, positive, weight, whole
 from util.errors import UserError
 
+# What a run that goes on does not take over from its opt.txt: which run it is, this command's errand, the machine.
+_OF_THE_COMMAND = frozenset(
+    (
+        *("name", "checkpoints_dir", "continue_train", "load_pretrain", "which_epoch"),
+        *("dry_run", "debug", "verbose", "gpu_ids", "processes", "nThreads"),
+    )
+)
+
 
 def train_parser() -> argparse.ArgumentParser:
     """The command line of train.py, with the paper's values as defaults."""
@@ -94,9 +102,16 @@ def train_parser() -> argparse.ArgumentParser:
 
 
 def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parsed and checked; when a run goes on, the model's own options come from its opt.txt unless given."""
+    """Parsed and checked.
+
+    Options that are not given come from the run's opt.txt when it goes on, and a pretrained model's sizes from its.
+    """
     known, _ = parser.parse_known_args(argv)
-    options = parse(parser, argv, from_model=known.continue_train)
+    if known.continue_train:
+        names = {action.dest for action in parser._actions} - _OF_THE_COMMAND
+        options = parse(parser, argv, known.checkpoints_dir / known.name, names)
+    else:
+        options = parse(parser, argv, known.load_pretrain)
     smallest = 4 * 2**options.n_layers_D
     if options.fineSize < smallest:
         fitting = max(1, (options.fineSize // 4).bit_length() - 1)

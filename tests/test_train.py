@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,10 +112,13 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(run, tmp_path):
     assert_same(weights(folder), weights(tmp_path / "checkpoints" / "whole"))
 
 
-def test_a_resumed_model_knows_its_own_sizes(run, dataset, tmp_path):
-    train(run, "--name", "sizes", "--epochs", 1)
+def test_a_run_that_goes_on_keeps_its_options_unless_told(run, dataset, tmp_path):
+    train(run, "--name", "sizes", "--epochs", 1, "--lambda_rec", 5, "--decay_epochs", "1,3")
     run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--dataroot", "people", "--batchSize", 2, "--name", "sizes",
-        "--epochs", 2, "--continue_train")  # fmt: skip
+        "--epochs", 2, "--lr", 0.002, "--continue_train")  # fmt: skip
+    saved = (tmp_path / "checkpoints" / "sizes" / "opt.txt").read_text()
+    for line in ("lambda_rec: 5.0", "decay_epochs: 1,3", "lr: 0.002", "epochs: 2"):
+        assert f"{line}\t[default:" in saved
     assert (tmp_path / "checkpoints" / "sizes" / "iter.txt").read_text() == "3,0\n"
 
 
@@ -124,6 +128,55 @@ def test_fine_tuning_starts_from_the_pretrained_weights(run, dataset, tmp_path):
     train(run, "--name", "second", "--epochs", 1, "--load_pretrain", first, "--lr", 0)
     assert_same({"G": weights(tmp_path / "checkpoints" / "second")["G"]}, {"G": weights(first)["G"]})
     assert (tmp_path / "checkpoints" / "second" / "iter.txt").read_text() == "2,0\n"
+
+
+def test_fine_tuning_with_more_classes(run, dataset, tmp_path):
+    train(run, "--name", "three", "--epochs", 1)
+    three = tmp_path / "checkpoints" / "three"
+    shutil.copytree(dataset / "train15-19", dataset / "train30-39")
+    train(run, "--name", "four", "--epochs", 1, "--load_pretrain", three, "--lr", 0, "--sort_order",
+          "0-2,15-19,30-39,50-69")  # fmt: skip
+    old, new = weights(three), weights(tmp_path / "checkpoints" / "four")
+    for network, name, dim in (
+        ("G", "decoder.mlp.model.1.linear.weight_orig", 1),
+        ("G", "age_encoder.encoder.15.conv.bias", 0),
+        ("D", "gan_head.3.conv.weight_orig", 0),
+    ):
+        known = old[network][name].tensor_split(3, dim)
+        made = new[network][name].tensor_split(4, dim)
+        for block, source in zip(made, (0, 1, 1, 2), strict=True):
+            assert torch.equal(block, known[source]), name
+
+
+def test_fine_tuning_from_a_shipped_moving_average_takes_its_sizes(run, dataset, tiny_model, tmp_path):
+    done = run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--dataroot", "people", "--n_layers_D", 2, "--ndf", 4,
+               "--name", "tuned", "--epochs", 1, "--lr", 0, "--load_pretrain", "checkpoints/tiny")  # fmt: skip
+    assert "the discriminator begins anew" in done.stderr
+    shipped = torch.load(tmp_path / "checkpoints/tiny/latest_net_g_running.pth", weights_only=True)
+    assert_same({"G": weights(tmp_path / "checkpoints" / "tuned")["G"]}, {"G": shipped})
+
+
+def test_pairs_of_one_person_are_scored_against_the_truth(run, dataset, tmp_path):
+    train(run, "--name", "paired", "--epochs", 1, "--lambda_paired", 10, "--print_freq", 2)
+    metrics = (tmp_path / "checkpoints" / "paired" / "metrics.jsonl").read_text().splitlines()
+    assert all(0 < json.loads(line)["loss_G_Paired"] < 20 for line in metrics)
+
+
+def test_bfloat16_stays_within_a_band_of_float32(run, tmp_path):
+    """200 iterations on synthetic people: the mean of each loss over the second half is within 15 %."""
+    run("datasets/synthesize.py", "--out", "drawn", "--together", "--identities", 40, "--size", 16,
+        "--test_fraction", 0)  # fmt: skip
+    means = {}
+    for precision in ("fp32", "bf16"):
+        run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--loadSize", 16, "--fineSize", 16, "--ngf", 4, "--ndf", 4,
+            "--n_layers_D", 2, "--gen_dim_per_style", 2, "--dataroot", "drawn", "--batchSize", 2, "--epochs", 4,
+            "--print_freq", 2, "--name", precision, "--precision", precision)  # fmt: skip
+        lines = (tmp_path / "checkpoints" / precision / "metrics.jsonl").read_text().splitlines()[:200]
+        assert len(lines) == 200
+        half = [json.loads(line) for line in lines[100:]]
+        means[precision] = {n: sum(m[n] for m in half) / 100 for n in half[0] if n.startswith("loss_")}
+    assert means["bf16"] == {name: pytest.approx(value, rel=0.15) for name, value in means["fp32"].items()}
+    assert means["bf16"] != means["fp32"]
 
 
 def test_dry_run_says_all_and_writes_nothing(run, dataset, tmp_path):

@@ -1,0 +1,297 @@
+"""Scores a model on people known at every age: python evaluate.py --name demo_model --paired datasets/people."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from dominate import tags
+from dominate.dom_tag import dom_tag
+from tqdm import tqdm
+
+from data.age_classes import centre
+from data.aging_dataset import ClassImages, find_classes, keep_pairs, read_portrait
+from data.transforms import Transform
+from models.age_code import anchor_blends, traversal_blends
+from models.checkpoint import CheckpointFolder
+from models.transformer import AgeTransformer
+from options.base import generator_config, noise_sigma, transform
+from options.evaluate import evaluate_parser, parse_evaluate_options
+from util.device import allow_tf32, choose_device
+from util.errors import UserError, run_command
+from util.files import atomic_path
+from util.html import Picture, line_chart, picture_table, write_page
+from util.images import to_pixels, to_tensor, write_image
+from util.metrics import estimated_age, l1, nearest, psnr, ssim
+
+logger = logging.getLogger(__name__)
+
+_GREY = 128
+# Person, input class, target class -> picture.
+Maker = Callable[[int, int, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over people, of one pair of classes or of several.
+
+    Attributes:
+        l1, psnr, ssim: to the true picture, inside the head (0 to 1; dB; at most 1).
+        age_accuracy: share whose nearest true picture of the same person is that of the target class.
+        age_error: years between the estimated age and the target class's centre.
+        identity: share whose nearest true picture among all people at the target class is the same person's.
+    """
+
+    l1: float
+    psnr: float
+    ssim: float
+    age_accuracy: float
+    age_error: float
+    identity: float
+
+
+@dataclass(frozen=True)
+class Person:
+    """A test person's true pictures, one for each class: (C, H, W, 3) uint8, masked."""
+
+    name: str
+    truths: np.ndarray
+
+    def head(self, target: int) -> np.ndarray:
+        """Where the person is in the true picture of a class, (H, W) bool."""
+        return np.asarray((self.truths[target] != _GREY).any(axis=-1))
+
+
+def main() -> int:
+    options = parse_evaluate_options(evaluate_parser())
+    names = options.sort_order
+    ages = [centre(name) for name in names]
+    to_model_size = transform(options, flip=False)
+    people = read_people(
+        keep_pairs(find_classes(options.paired, options.phase, names)), to_model_size, options.ntest, "test people"
+    )
+    if len(people) < 2:
+        raise UserError(f"--paired {options.paired}: identity needs two people at least, and there is {len(people)}")
+    device = choose_device(options.gpu_ids)
+    allow_tf32(False)
+    transformer = AgeTransformer.load(
+        CheckpointFolder(options.checkpoints_dir / options.name).weights(
+            options.which_epoch, "G" if options.no_moving_avg else "g_running"
+        ),
+        generator_config(options),
+        device,
+        noise_sigma(options),
+        options.precision,
+    )
+    made = make_all(transformer, people, options.random_seed)
+    scored = {
+        options.name: score(people, ages, lambda *which: made[which]),
+        "copy of the input": score(people, ages, lambda person, source, _target: people[person].truths[source]),
+    }
+    training = read_training_people(options.paired, names, to_model_size, options.train_people)
+    if training:
+        scored["nearest training person"] = score(people, ages, nearest_training_person(people, training))
+    scored["truth"] = score(people, ages, lambda person, _source, target: people[person].truths[target])
+    monotone = monotonicity(transformer, people, ages, options.traversal_steps, options.random_seed)
+    folder = options.results_dir / options.name / f"evaluation_{options.which_epoch}"
+    report = summary(scored, names, monotone, options.name)
+    write_json(folder / "evaluation.json", {"people": len(people), "classes": names, **report})
+    write_report(folder, options.name, names, ages, people, made, report)
+    logger.info("%s", table_text(report["overall"]))
+    logger.info("monotone steps of %s: %.1f %%; report in %s", options.name, 100 * monotone, folder / "index.html")
+    return 0
+
+
+def read_people(classes: Sequence[ClassImages], to_model_size: Transform, most: float, what: str) -> list[Person]:
+    """The first people of a data set, as the model sees them; one with a picture that cannot be read is left out."""
+    people = []
+    paths = list(zip(*(images.paths for images in classes), strict=True))
+    for of_person in tqdm(paths[: int(min(most, len(paths)))], desc=what, unit="person", leave=False):
+        try:
+            truths = np.stack([to_model_size(read_portrait(path).pixels) for path in of_person])
+        except UserError as error:
+            logger.warning("left out: %s", error)
+            continue
+        people.append(Person(of_person[0].stem, truths))
+    return people
+
+
+def read_training_people(root: Path, names: Sequence[str], to_model_size: Transform, most: int) -> list[Person]:
+    """The training people, where each has a picture in every class; else none."""
+    if most == 0:
+        return []
+    try:
+        classes = keep_pairs(find_classes(root, "train", names))
+    except UserError as error:
+        logger.warning("no figures of the nearest training person: %s", error)
+        return []
+    return read_people(classes, to_model_size, most, "training people")
+
+
+def make_all(transformer: AgeTransformer, people: Sequence[Person], seed: int) -> np.ndarray:
+    """What the model makes of every person: (people, input classes, target classes, H, W, 3) uint8."""
+    blends = anchor_blends(people[0].truths.shape[0])
+    return np.stack(
+        [
+            np.stack([_frames(transformer, truth, blends, seed) for truth in person.truths])
+            for person in tqdm(people, desc="transforming", unit="person")
+        ]
+    )
+
+
+def nearest_training_person(people: Sequence[Person], training: Sequence[Person]) -> Maker:
+    """The training person who looks most like the input at its class, at the target class."""
+    count = people[0].truths.shape[0]
+    pools = [np.stack([person.truths[source] for person in training]) for source in range(count)]
+    found = [
+        [nearest(person.truths[source], pools[source]) for source in range(count)]
+        for person in tqdm(people, desc="nearest training people", unit="person", leave=False)
+    ]
+    return lambda person, source, target: training[found[person][source]].truths[target]
+
+
+def score(people: Sequence[Person], ages: Sequence[float], make: Maker) -> dict[tuple[int, int], Scores]:
+    """Scores of pictures, for each pair of input and target class."""
+    count = len(ages)
+    pools = [np.stack([person.truths[target] for person in people]) for target in range(count)]
+    scores = {}
+    for source in tqdm(range(count), desc="scoring", unit="class", leave=False):
+        for target in range(count):
+            rows = []
+            for number, person in enumerate(people):
+                picture, truth, head = make(number, source, target), person.truths[target], person.head(target)
+                rows.append(
+                    (
+                        l1(picture, truth, head),
+                        psnr(picture, truth, head),
+                        ssim(picture, truth, head),
+                        nearest(picture, person.truths) == target,
+                        abs(estimated_age(picture, person.truths, ages) - ages[target]),
+                        nearest(picture, pools[target]) == number,
+                    )
+                )
+            scores[source, target] = Scores(*map(float, np.mean(rows, axis=0)))
+    return scores
+
+
+def monotonicity(
+    transformer: AgeTransformer, people: Sequence[Person], ages: Sequence[float], steps: int, seed: int
+) -> float:
+    """Share of the steps through all ages that do not make a person younger; each starts from one of the classes."""
+    blends = traversal_blends(len(ages), 1 / steps)
+    forward = []
+    for number, person in enumerate(tqdm(people, desc="traversing", unit="person")):
+        frames = _frames(transformer, person.truths[number % len(ages)], blends, seed)
+        estimates = [estimated_age(frame, person.truths, ages) for frame in frames]
+        forward += list(np.diff(estimates) >= 0)
+    return float(np.mean(forward))
+
+
+def summary(
+    scored: Mapping[str, Mapping[tuple[int, int], Scores]], names: Sequence[str], monotone: float, model: str
+) -> dict[str, dict]:
+    """Means over all pairs of classes, and the pairs themselves, by who made the pictures."""
+    overall, pairs = {}, {}
+    for maker, scores in scored.items():
+        values = {pair: asdict(of_pair) for pair, of_pair in scores.items()}
+        means = {name: float(np.mean([v[name] for v in values.values()])) for name in next(iter(values.values()))}
+        far = [v["l1"] for (source, target), v in values.items() if abs(source - target) >= 2]
+        overall[maker] = means | ({"l1_two_or_more_apart": float(np.mean(far))} if far else {})
+        pairs[maker] = {f"{names[source]} to {names[target]}": v for (source, target), v in values.items()}
+    overall[model]["monotone_steps"] = monotone
+    return {"overall": overall, "pairs": pairs}
+
+
+def table_text(overall: Mapping[str, Mapping[str, float]]) -> str:
+    """The means as a Markdown table."""
+    columns = list(dict.fromkeys(name for values in overall.values() for name in values))
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for maker, values in overall.items():
+        cells = [f"{values[name]:.4f}" if name in values else "" for name in columns]
+        lines.append(f"| {maker} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Writes the figures, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_report(
+    folder: Path,
+    model: str,
+    names: Sequence[str],
+    ages: Sequence[float],
+    people: Sequence[Person],
+    made: np.ndarray,
+    report: Mapping[str, dict],
+) -> None:
+    """The page: figures, curves, and the pictures of the best, median and worst person."""
+    overall, pairs = report["overall"], report["pairs"][model]
+    errors = [
+        np.mean([l1(made[n, s, t], p.truths[t], p.head(t)) for s in range(len(ages)) for t in range(len(ages))])
+        for n, p in enumerate(people)
+    ]
+    order = np.argsort(errors)
+    chosen = dict(zip(("best", "median", "worst"), order[[0, len(order) // 2, -1]], strict=True))
+    estimated = {
+        f"from {name}": [
+            (age, float(np.mean([estimated_age(made[n, s, t], p.truths, ages) for n, p in enumerate(people)])))
+            for t, age in enumerate(ages)
+        ]
+        for s, name in enumerate(names)
+    }
+    by_class = {
+        f"from {name}": [(age, pairs[f"{name} to {other}"]["l1"]) for other, age in zip(names, ages, strict=True)]
+        for name in names
+    }
+    body: list[dom_tag] = [_figures(overall)]
+    body += [
+        line_chart("Estimated age over target age, years", estimated),
+        line_chart("L1 over target age", by_class),
+    ]
+    for word, number in chosen.items():
+        body += [
+            tags.h2(f"The {word}: {people[number].name}, L1 {errors[number]:.4f}"),
+            picture_table(
+                ["input; first row: the truth", *names], _picture_rows(folder, people[number], made[number], names)
+            ),
+        ]
+    facts = {"model": model, "people": str(len(people)), "classes": ", ".join(names)}
+    write_page(folder / "index.html", f"{model}: evaluation on true pictures", facts, body)
+
+
+def _figures(overall: Mapping[str, Mapping[str, float]]) -> dom_tag:
+    columns = list(dict.fromkeys(name for values in overall.values() for name in values))
+    table = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in ("", *columns)])))
+    for maker, values in overall.items():
+        cells = [f"{values[name]:.4f}" if name in values else "" for name in columns]
+        table.add(tags.tr([tags.th(maker), *(tags.td(cell) for cell in cells)]))
+    return tags.div(table, cls="scroll")
+
+
+def _picture_rows(folder: Path, person: Person, made: np.ndarray, names: Sequence[str]) -> list[list[Picture]]:
+    def picture(label: str, pixels: np.ndarray) -> Picture:
+        path = f"images/{person.name}_{label}.png"
+        write_image(folder / path, pixels)
+        return Picture(path, label)
+
+    truths = [picture(f"true {name}", person.truths[index]) for index, name in enumerate(names)]
+    rows = [[truths[0], *truths]]
+    for source, name in enumerate(names):
+        outputs = [picture(f"{name} to {other}", made[source, target]) for target, other in enumerate(names)]
+        rows.append([truths[source], *outputs])
+    return rows
+
+
+def _frames(transformer: AgeTransformer, pixels: np.ndarray, blends: torch.Tensor, seed: int) -> np.ndarray:
+    frames = transformer.transform(to_tensor(pixels), blends, torch.Generator().manual_seed(seed))
+    return np.stack([to_pixels(frame) for frame in frames])
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,40 @@
+"""The options of evaluate.py."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from options.base import add_shared_options, limit, parse, positive, whole
+
+
+def evaluate_parser() -> argparse.ArgumentParser:
+    """The command line of evaluate.py."""
+    parser = argparse.ArgumentParser(
+        description="Score a model on people whose true pictures at every age are known.",
+        usage="evaluate.py --paired DIR [options]; evaluate.py --help lists them",
+        allow_abbrev=False,
+    )
+    add_shared_options(parser)
+    run = parser.add_argument_group("evaluation")
+    run.add_argument(
+        "--paired",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="data set with a picture of each test person in every class, under one file name "
+        "(datasets/synthesize.py); its training people, if they are so too, give a baseline",
+    )
+    run.add_argument("--phase", default="test", help="prefix of the test people's class folders")
+    run.add_argument("--ntest", type=limit, default=limit("inf"), help="most test people")
+    run.add_argument("--train_people", type=whole, default=500, help="most training people of that baseline; 0: none")
+    run.add_argument("--traversal_steps", type=positive, default=5, help="steps from one class to the next")
+    run.add_argument("--results_dir", type=Path, default=Path("results"))
+    run.add_argument("--random_seed", type=whole, default=0, help="of the age codes' noise")
+    run.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of the networks' arithmetic")
+    return parser
+
+
+def parse_evaluate_options(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parsed and checked; the model's own options come from its opt.txt unless given."""
+    known, _ = parser.parse_known_args(argv)
+    return parse(parser, argv, known.checkpoints_dir / known.name)

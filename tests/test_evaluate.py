@@ -1,0 +1,126 @@
+"""evaluate.py: metrics with known answers, and the command on people of our own."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import CLASSES, write_dataset
+
+from evaluate import Person, nearest_training_person, score, summary, table_text
+from util.images import write_image
+from util.metrics import estimated_age, l1, nearest, psnr, ssim
+
+AGES = [1.5, 17.5, 60.0]
+ALL = np.ones((16, 16), bool)
+
+
+@pytest.fixture
+def people():
+    """Eight people of random shades; ageing adds the same to everybody, less than people differ by."""
+    rng = np.random.default_rng(0)
+    return [
+        Person(str(index), np.stack([face + 4 * age for age in range(3)]).astype(np.uint8))
+        for index, face in enumerate(rng.integers(0, 120, (8, 16, 16, 3)))
+    ]
+
+
+def test_distances_inside_a_mask():
+    black, grey = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 51, np.uint8)
+    assert l1(grey, black, ALL) == pytest.approx(0.2)
+    assert psnr(grey, black, ALL) == pytest.approx(13.979, abs=1e-3)
+    assert psnr(grey, grey, ALL) == pytest.approx(48.131, abs=1e-3)
+    half = grey.copy()
+    half[:8] = 0
+    assert l1(half, black, ~np.eye(16, dtype=bool)) == pytest.approx(0.1)
+    assert l1(half, black, half[..., 0] == 0) == 0
+
+
+def test_structural_similarity():
+    rng = np.random.default_rng(0)
+    noise, other = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
+    mask = np.ones((32, 32), bool)
+    assert ssim(noise, noise, mask) == pytest.approx(1)
+    assert abs(ssim(noise, other, mask)) < 0.1
+    # Of two flat pictures only the means count: (2xy + c1) / (x^2 + y^2 + c1).
+    x, y = np.full((32, 32, 3), 100, np.uint8), np.full((32, 32, 3), 50, np.uint8)
+    assert ssim(x, y, mask) == pytest.approx((10000 + 6.5025) / (12500 + 6.5025), rel=1e-6)
+
+
+def test_age_by_the_place_between_true_pictures():
+    truths = np.zeros((3, 4, 4, 3), np.uint8)
+    truths[1, 0], truths[2] = 100, 200
+    assert [estimated_age(truth, truths, AGES) for truth in truths] == AGES
+    between = truths[1].copy()
+    between[0] = 25
+    assert estimated_age(between, truths, AGES) == pytest.approx(1.5 + 16 / 4)
+    assert nearest(between, truths) == 0
+
+
+def test_the_truth_scores_full_marks(people):
+    for scores in score(people, AGES, lambda n, _s, t: people[n].truths[t]).values():
+        assert (scores.l1, scores.age_accuracy, scores.age_error, scores.identity) == (0, 1, 0, 1)
+        assert scores.ssim == pytest.approx(1)
+
+
+def test_a_copy_is_right_where_nothing_was_to_change(people):
+    copied = score(people, AGES, lambda n, s, _t: people[n].truths[s])
+    for (source, target), scores in copied.items():
+        assert scores.age_accuracy == (source == target)
+        assert scores.age_error == pytest.approx(abs(AGES[source] - AGES[target]))
+        assert scores.l1 == pytest.approx(4 * abs(source - target) / 255)
+        assert scores.identity == 1
+    report = summary({"copy": copied}, CLASSES, 0.5, "copy")
+    assert report["overall"]["copy"]["age_accuracy"] == pytest.approx(1 / 3)
+    assert report["overall"]["copy"]["l1_two_or_more_apart"] == pytest.approx(8 / 255)
+    assert report["pairs"]["copy"]["0-2 to 50-69"]["age_error"] == pytest.approx(58.5)
+    assert "| copy | " in table_text(report["overall"])
+
+
+def test_shuffled_identities_score_chance(people):
+    order = np.random.default_rng(0).permutation(len(people))
+    shuffled = score(people, AGES, lambda n, _s, t: people[order[n]].truths[t])
+    chance = np.mean(order == np.arange(len(people)))
+    assert {scores.identity for scores in shuffled.values()} == {chance}
+    assert chance <= 1 / 4
+
+
+def test_the_nearest_training_person_is_found_at_the_input_age(people):
+    make = nearest_training_person(people[:2], [people[1], people[0]])
+    assert np.array_equal(make(0, 1, 2), people[0].truths[2])
+
+
+def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
+    write_dataset(tmp_path / "people", per_class=4, phases=("train", "test"))
+    (tmp_path / "people" / "test0-2" / "3.png").write_bytes(b"no picture")
+    arguments = ("--name", tiny_model, "--gpu_ids", -1, "--paired", "people")
+    done = run("evaluate.py", *arguments)
+    folder = tmp_path / "results" / "tiny" / "evaluation_latest"
+    first = (folder / "evaluation.json").read_bytes()
+    figures = json.loads(first)
+    assert figures["people"] == 3
+    assert "test0-2/3.png" in done.stderr
+    assert list(figures["overall"]) == ["tiny", "copy of the input", "nearest training person", "truth"]
+    assert figures["overall"]["truth"]["identity"] == figures["overall"]["truth"]["age_accuracy"] == 1
+    assert len(figures["pairs"]["tiny"]) == 9
+    assert 0 <= figures["overall"]["tiny"]["monotone_steps"] <= 1
+    page = (folder / "index.html").read_text()
+    for path in (folder / "images").iterdir():
+        assert f"images/{path.name}" in page.replace("%20", " ")
+    run("evaluate.py", *arguments)
+    assert (folder / "evaluation.json").read_bytes() == first, "the same figures every time"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--paired", "nowhere"], "nowhere"),
+        (["--paired", "people", "--ntest", "1"], "two people"),
+        (["--paired", "people", "--name", "nobody", "--sort_order", ",".join(CLASSES)], "nobody"),
+        ([], "--paired"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(run, tiny_model, tmp_path, arguments, message):
+    root = write_dataset(tmp_path / "people", phases=("test",))
+    write_image(root / "test0-2" / "alone.png", np.zeros((16, 16, 3), np.uint8))
+    done = run("evaluate.py", "--name", tiny_model, "--gpu_ids", -1, *arguments, code=2)
+    assert message in done.stderr.strip().splitlines()[-1]

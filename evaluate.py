@@ -257,9 +257,7 @@ def write_report(
     for word, number in chosen.items():
         body += [
             tags.h2(f"The {word}: {people[number].name}, L1 {errors[number]:.4f}"),
-            picture_table(
-                ["input; first row: the truth", *names], _picture_rows(folder, people[number], made[number], names)
-            ),
+            picture_table(["input or truth", *names], _picture_rows(folder, people[number], made[number], names)),
         ]
     facts = {"model": model, "people": str(len(people)), "classes": ", ".join(names)}
     write_page(folder / "index.html", f"{model}: evaluation on true pictures", facts, body)

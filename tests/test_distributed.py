@@ -28,7 +28,7 @@ def step(processes: Processes, accumulate: int) -> dict[str, object]:
     # The one thing that sees the whole batch, and is each process's own.
     discriminator.minibatch_stddev = lambda features: torch.zeros(())
     torch.set_num_threads(1)
-    # Where a gradient has a kink (absolute values, rectifiers, Adam's first step) float32's rounding takes either side.
+    # Where a gradient has a kink (absolute values, rectifiers, Adam's first step) float32's rounding picks a side.
     torch.set_default_dtype(torch.float64)
     trainer = make_trainer(Execution(accumulate=accumulate), processes)
     mine = processes.part(PAIRS)

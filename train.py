@@ -140,9 +140,8 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
     discriminator = MultiScaleDiscriminator(discriminator_config(options))
     if options.init == "centered":
         initialize_centered(generator)
-    for network in (generator, discriminator):
-        # The layout that CPUs and tensor cores convolve fastest; torch's stubs do not know the argument.
-        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator.to(device)
+    discriminator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the generator is
     trainer = Trainer(
         generator,
         discriminator,

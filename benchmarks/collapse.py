@@ -120,7 +120,7 @@ def make_trainer(options: argparse.Namespace, norm: str, initialize: Initialize,
     layers = int(np.log2(options.size)) - 2
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
     return Trainer(
-        generator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        generator,
         discriminator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         LossWeights(id_warmup=warmup),
         OptimizerConfig(lr=options.lr, slow_style_branches=styles == "slow"),

@@ -138,7 +138,7 @@ def without_minibatch_statistic(monkeypatch):
 
 @pytest.fixture
 def in_float64():
-    """Where a gradient has a kink (absolute values, rectifiers, Adam's first step) float32's rounding picks a side."""
+    """Where a gradient has a kink (absolute values, rectifiers), float32's rounding picks a side."""
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)

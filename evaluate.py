@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from data.age_classes import centre
 from data.aging_dataset import ClassImages, find_classes, keep_pairs, read_portrait
+from data.masking import mask
 from data.transforms import Transform
 from models.age_code import anchor_blends, traversal_blends
-from models.checkpoint import CheckpointFolder
 from models.transformer import AgeTransformer
-from options.base import generator_config, noise_sigma, transform
+from options.base import load_transformer, transform
 from options.evaluate import evaluate_parser, parse_evaluate_options
 from util.device import allow_tf32, choose_device
 from util.errors import UserError, run_command
@@ -29,7 +29,6 @@ from util.metrics import estimated_age, l1, nearest, psnr, ssim
 
 logger = logging.getLogger(__name__)
 
-_GREY = 128
 # Person, input class, target class -> picture.
 Maker = Callable[[int, int, int], np.ndarray]
 
@@ -55,14 +54,16 @@ class Scores:
 
 @dataclass(frozen=True)
 class Person:
-    """A test person's true pictures, one for each class: (C, H, W, 3) uint8, masked."""
+    """A test person, as the model sees people.
+
+    Attributes:
+        truths: one true picture for each class, (C, H, W, 3) uint8, masked.
+        heads: what of them is not masked, (C, H, W) bool.
+    """
 
     name: str
     truths: np.ndarray
-
-    def head(self, target: int) -> np.ndarray:
-        """Where the person is in the true picture of a class, (H, W) bool."""
-        return np.asarray((self.truths[target] != _GREY).any(axis=-1))
+    heads: np.ndarray
 
 
 def main() -> int:
@@ -77,15 +78,7 @@ def main() -> int:
         raise UserError(f"--paired {options.paired}: identity needs two people at least, and there is {len(people)}")
     device = choose_device(options.gpu_ids)
     allow_tf32(False)
-    transformer = AgeTransformer.load(
-        CheckpointFolder(options.checkpoints_dir / options.name).weights(
-            options.which_epoch, "G" if options.no_moving_avg else "g_running"
-        ),
-        generator_config(options),
-        device,
-        noise_sigma(options),
-        options.precision,
-    )
+    transformer = load_transformer(options, device)
     made = make_all(transformer, people, options.random_seed)
     scored = {
         options.name: score(people, ages, lambda *which: made[which]),
@@ -111,11 +104,13 @@ def read_people(classes: Sequence[ClassImages], to_model_size: Transform, most: 
     paths = list(zip(*(images.paths for images in classes), strict=True))
     for of_person in tqdm(paths[: int(min(most, len(paths)))], desc=what, unit="person", leave=False):
         try:
-            truths = np.stack([to_model_size(read_portrait(path).pixels) for path in of_person])
+            portraits = [read_portrait(path) for path in of_person]
         except UserError as error:
             logger.warning("left out: %s", error)
             continue
-        people.append(Person(of_person[0].stem, truths))
+        truths = np.stack([to_model_size(portrait.pixels) for portrait in portraits])
+        blanked = [to_model_size(mask(np.zeros_like(p.pixels), p.parsing)) for p in portraits]
+        people.append(Person(of_person[0].stem, truths, np.stack(blanked)[..., 0] == 0))
     return people
 
 
@@ -162,7 +157,7 @@ def score(people: Sequence[Person], ages: Sequence[float], make: Maker) -> dict[
         for target in range(count):
             rows = []
             for number, person in enumerate(people):
-                picture, truth, head = make(number, source, target), person.truths[target], person.head(target)
+                picture, truth, head = make(number, source, target), person.truths[target], person.heads[target]
                 rows.append(
                     (
                         l1(picture, truth, head),
@@ -207,12 +202,8 @@ def summary(
 
 def table_text(overall: Mapping[str, Mapping[str, float]]) -> str:
     """The means as a Markdown table."""
-    columns = list(dict.fromkeys(name for values in overall.values() for name in values))
-    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for maker, values in overall.items():
-        cells = [f"{values[name]:.4f}" if name in values else "" for name in columns]
-        lines.append(f"| {maker} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    head, *rows = _cells(overall)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -233,7 +224,7 @@ def write_report(
     """The page: figures, curves, and the pictures of the best, median and worst person."""
     overall, pairs = report["overall"], report["pairs"][model]
     errors = [
-        np.mean([l1(made[n, s, t], p.truths[t], p.head(t)) for s in range(len(ages)) for t in range(len(ages))])
+        np.mean([l1(made[n, s, t], p.truths[t], p.heads[t]) for s in range(len(ages)) for t in range(len(ages))])
         for n, p in enumerate(people)
     ]
     order = np.argsort(errors)
@@ -264,12 +255,21 @@ def write_report(
 
 
 def _figures(overall: Mapping[str, Mapping[str, float]]) -> dom_tag:
-    columns = list(dict.fromkeys(name for values in overall.values() for name in values))
-    table = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in ("", *columns)])))
-    for maker, values in overall.items():
-        cells = [f"{values[name]:.4f}" if name in values else "" for name in columns]
+    head, *rows = _cells(overall)
+    table = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in head])))
+    for maker, *cells in rows:
         table.add(tags.tr([tags.th(maker), *(tags.td(cell) for cell in cells)]))
     return tags.div(table, cls="scroll")
+
+
+def _cells(overall: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """The means as lines of text, the first with their names."""
+    columns = list(dict.fromkeys(name for values in overall.values() for name in values))
+    rows = [
+        [maker, *(f"{values[name]:.4f}" if name in values else "" for name in columns)]
+        for maker, values in overall.items()
+    ]
+    return [["", *columns], *rows]
 
 
 def _picture_rows(folder: Path, person: Person, made: np.ndarray, names: Sequence[str]) -> list[list[Picture]]:

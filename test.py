@@ -17,9 +17,8 @@ from data.age_classes import position
 from data.aging_dataset import ClassImages, find_classes, read_portrait
 from data.photo_list import find_photos, output_names
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
-from models.checkpoint import CheckpointFolder
 from models.transformer import AgeTransformer
-from options.base import generator_config, noise_sigma, transform
+from options.base import load_transformer, transform
 from options.test import parse_test_options, test_parser
 from util.device import allow_tf32, choose_device
 from util.errors import UserError, run_command
@@ -43,15 +42,7 @@ def main() -> int:
     asked = asked_blends(options)
     device = choose_device(options.gpu_ids)
     allow_tf32(False)
-    transformer = AgeTransformer.load(
-        CheckpointFolder(options.checkpoints_dir / options.name).weights(
-            options.which_epoch, "G" if options.no_moving_avg else "g_running"
-        ),
-        generator_config(options),
-        device,
-        noise_sigma(options),
-        options.precision,
-    )
+    transformer = load_transformer(options, device)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
     folder = options.results_dir / options.name / f"{options.phase}_{options.which_epoch}{seeded}"
     with logging_redirect_tqdm():

@@ -41,7 +41,7 @@ def find_classes(dataroot: Path, phase: str, names: Sequence[str], most: float =
         UserError: the data set or a class folder is missing or has no picture with a parsing map.
     """
     if not dataroot.is_dir():
-        raise UserError(f"--dataroot {dataroot}: no such folder; make one with datasets/create_dataset.py")
+        raise UserError(f"{dataroot}: no such data set folder; make one with datasets/create_dataset.py")
     return [_find_class(dataroot / f"{phase}{name}", name, most) for name in names]
 
 
@@ -73,15 +73,16 @@ def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
     Raises:
         UserError: there are none.
     """
-    common = set.intersection(*({path.stem for path in images.paths} for images in classes))
+    named = [{path.stem: path for path in images.paths} for images in classes]
+    common = set.intersection(*map(set, named))
     if not common:
         raise UserError(
-            f"--lambda_paired: {classes[0].paths[0].parent} and its sister folders share no file name; pictures of "
-            "one person at every age need the same one (datasets/synthesize.py --paired)"
+            f"{classes[0].paths[0].parent} and its sister folders share no file name; --paired and --lambda_paired want "
+            "one person's pictures at every age to have the same one, as datasets/synthesize.py --paired writes them"
         )
     return [
-        ClassImages(images.name, tuple({p.stem: p for p in images.paths if p.stem in common}.values()))
-        for images in classes
+        ClassImages(of_class.name, tuple(by_stem[stem] for stem in sorted(common)))
+        for of_class, by_stem in zip(classes, named, strict=True)
     ]
 
 

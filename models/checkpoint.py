@@ -134,9 +134,11 @@ def load_weights_of_classes(network: nn.Module, path: Path, old: Sequence[str], 
     sources = [old.index(name) if name in old else round(place * step) for place, name in enumerate(new)]
     weights = {name.removeprefix("module."): value for name, value in read_tensors(path).items()}
     for pattern, dim in _CLASS_BLOCKS:
-        for name in filter(re.compile(pattern).match, weights):
-            blocks = weights[name].tensor_split(len(old), dim)
-            weights[name] = torch.cat([blocks[source] for source in sources], dim)
+        for name, value in weights.items():
+            # Anything else is told by adopt_weights.
+            if re.match(pattern, name) and isinstance(value, Tensor):
+                blocks = value.tensor_split(len(old), dim)
+                weights[name] = torch.cat([blocks[source] for source in sources], dim)
     adopt_weights(network, weights, path)
 
 

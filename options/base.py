@@ -6,10 +6,14 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import torch
+
 from data.age_classes import ANCHORS
 from data.transforms import RESIZE_MODES, Transform
 from models.age_code import NOISE_SIGMA
+from models.checkpoint import CheckpointFolder, Network
 from models.generator import GeneratorConfig
+from models.transformer import AgeTransformer
 from util.errors import UserError
 from util.files import atomic_path
 
@@ -235,6 +239,13 @@ def generator_config(options: argparse.Namespace) -> GeneratorConfig:
 def noise_sigma(options: argparse.Namespace) -> float:
     """Noise of the age codes."""
     return 0.0 if options.no_cond_noise else NOISE_SIGMA
+
+
+def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
+    """The model that the options name, ready for use; raises `UserError` as `models.checkpoint.load_weights`."""
+    network: Network = "G" if options.no_moving_avg else "g_running"
+    path = CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
+    return AgeTransformer.load(path, generator_config(options), device, noise_sigma(options), options.precision)
 
 
 def transform(options: argparse.Namespace, flip: bool) -> Transform:

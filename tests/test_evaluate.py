@@ -19,7 +19,9 @@ def people():
     """Eight people of random shades; ageing adds the same to everybody, less than people differ by."""
     rng = np.random.default_rng(0)
     return [
-        Person(str(index), np.stack([face + 4 * age for age in range(3)]).astype(np.uint8))
+        Person(
+            str(index), np.stack([face + 4 * age for age in range(3)]).astype(np.uint8), np.ones((3, 16, 16), bool)
+        )
         for index, face in enumerate(rng.integers(0, 120, (8, 16, 16, 3)))
     ]
 

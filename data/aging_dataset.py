@@ -77,8 +77,8 @@ def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
     common = set.intersection(*map(set, named))
     if not common:
         raise UserError(
-            f"{classes[0].paths[0].parent} and its sister folders share no file name; --paired and --lambda_paired want "
-            "one person's pictures at every age to have the same one, as datasets/synthesize.py --paired writes them"
+            f"{classes[0].paths[0].parent} and its sister folders share no file name; --paired and --lambda_paired "
+            "want one person's pictures to have the same one at every age, as datasets/synthesize.py --paired writes"
         )
     return [
         ClassImages(of_class.name, tuple(by_stem[stem] for stem in sorted(common)))

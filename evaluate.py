@@ -70,6 +70,8 @@ def main() -> int:
     options = parse_evaluate_options(evaluate_parser())
     names = options.sort_order
     ages = [centre(name) for name in names]
+    if not options.paired.is_dir():
+        raise UserError(f"--paired {options.paired}: no such folder; make one with datasets/synthesize.py")
     to_model_size = transform(options, flip=False)
     people = read_people(
         keep_pairs(find_classes(options.paired, options.phase, names)), to_model_size, options.ntest, "test people"

@@ -41,7 +41,7 @@ def find_classes(dataroot: Path, phase: str, names: Sequence[str], most: float =
         UserError: the data set or a class folder is missing or has no picture with a parsing map.
     """
     if not dataroot.is_dir():
-        raise UserError(f"{dataroot}: no such data set folder; make one with datasets/create_dataset.py")
+        raise UserError(f"--dataroot {dataroot}: no such folder; make one with datasets/create_dataset.py")
     return [_find_class(dataroot / f"{phase}{name}", name, most) for name in names]
 
 

@@ -115,7 +115,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--paired", "nowhere"], "nowhere"),
+        (["--paired", "nowhere"], "--paired nowhere"),
         (["--paired", "people", "--ntest", "1"], "two people"),
         (["--paired", "people", "--name", "nobody", "--sort_order", ",".join(CLASSES)], "nobody"),
         ([], "--paired"),

@@ -93,7 +93,10 @@ def main() -> int:
         # The first process tells what holds for all.
         logging.getLogger().setLevel(logging.WARNING)
     device = choose_device(options.gpu_ids, local_rank())
-    allow_tf32(options.precision == "tf32")
+    if options.cuda_graph and (device.type != "cuda" or count > 1):
+        raise UserError("--cuda_graph: for a run on one NVIDIA GPU; leave it out here")
+    # bfloat16 rounds coarser than TF32: what it leaves in float32 may be TF32.
+    allow_tf32(options.precision != "fp32")
     with joined(device, advice) as processes:
         part = processes.part(options.batchSize)
         sampler = PairSampler(

@@ -28,6 +28,8 @@ from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig, center_kernels, initialize_centered, shrink_head
 from models.losses import l1_loss
 from models.trainer import Batch, LossWeights, OptimizerConfig, Trainer
+from options.base import gpu_ids
+from util.device import allow_tf32, choose_device
 from util.images import to_tensor
 
 logger = logging.getLogger(__name__)
@@ -67,13 +69,15 @@ def main() -> None:
     options = parse()
     cv2.setNumThreads(1)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    images, classes = people(options.size, options.identities)
+    allow_tf32(False)
+    device = choose_device(options.gpu_ids)
+    images, classes = (tensor.to(device) for tensor in people(options.size, options.identities))
     spread = images[:_UNSEEN].std(dim=(2, 3)).mean()
     settings = f"{options.size}x{options.size}, ngf {options.ngf}, {options.pairs} pairs, lr {options.lr:g}"
     logger.info("%s, loss: %s; spread of the true pictures %.3f", settings, options.loss, spread)
     logger.info("| norm | init | styles | warm-up | %s | s/iteration |", " | ".join(map(str, options.report)))
     for norm, variant, styles, warmup in product(options.norms, options.inits, options.styles, options.warmups):
-        trainer = make_trainer(options, norm, VARIANTS[variant], styles, warmup)
+        trainer = make_trainer(options, device, norm, VARIANTS[variant], styles, warmup)
         start = time.perf_counter()
         cells = [f"{error:.3f} / {spread:.3f}" for error, spread in study(trainer, images, classes, options)]
         pace = (time.perf_counter() - start) / max(options.report)
@@ -98,6 +102,7 @@ def parse() -> argparse.Namespace:
         help="slow: learning rate of branches * 0.01",
     )
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
+    parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")
     parser.add_argument("--report", nargs="+", type=int, default=(100, 200, 400), help="at these iterations")
     return parser.parse_args()
 
@@ -113,15 +118,17 @@ def people(size: int, identities: int) -> tuple[Tensor, Tensor]:
     return torch.stack([drawn[i][0] for i in order]), torch.tensor([drawn[i][1] for i in order])
 
 
-def make_trainer(options: argparse.Namespace, norm: str, initialize: Initialize, styles: str, warmup: int) -> Trainer:
+def make_trainer(
+    options: argparse.Namespace, device: torch.device, norm: str, initialize: Initialize, styles: str, warmup: int
+) -> Trainer:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(ngf=options.ngf, id_norm=norm))  # type: ignore[arg-type]
     initialize(generator)
     layers = int(np.log2(options.size)) - 2
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
     return Trainer(
-        generator,
-        discriminator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        generator.to(device),
+        discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         LossWeights(id_warmup=warmup),
         OptimizerConfig(lr=options.lr, slow_style_branches=styles == "slow"),
         torch.Generator().manual_seed(0),

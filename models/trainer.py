@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import MultiStepLR
 
 from models.age_code import make_codes
 from models.checkpoint import Network
+from models.cuda_graph import RecordedCall
 from models.discriminator import MultiScaleDiscriminator
 from models.generator import Generator, TrainingForward
 from models.losses import fake_loss, l1_loss, r1_penalty, real_loss
@@ -19,6 +20,7 @@ from util.distributed import ALONE, Processes, exchanging
 
 EMA_DECAY = 0.999
 MAPPING_LR_SCALE = 0.01
+_UNRECORDED = 3  # iterations that run before one is recorded, beside those up to the next R1 penalty
 
 _Made = TypeVar("_Made")
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -72,12 +74,14 @@ class Execution:
             compiled: PyTorch has no second derivatives of compiled graphs.
         r1_interval: iterations from one R1 penalty to the next, which then counts as many times (Karras et al.
             2020); 1 is the paper's.
+        cuda_graph: iterations are recorded and replayed (models.cuda_graph). One process on CUDA only.
     """
 
     precision: Precision = "fp32"
     accumulate: int = 1
     compile: bool = False
     r1_interval: int = 1
+    cuda_graph: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,17 @@ class Codes:
     cycle: Tensor
     source: Tensor
 
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.target, self.cycle, self.source
+
     def split(self, parts: int) -> "list[Codes]":
         """Those of the batch's parts."""
 
         def parted(codes: Tensor) -> list[Tensor]:
             return [part.flatten(0, 1) for part in _parts(codes.unflatten(0, (2, -1)), parts, dim=1)]
 
-        return [Codes(*codes) for codes in zip(*map(parted, (self.target, self.cycle, self.source)), strict=True)]
+        return [Codes(*codes) for codes in zip(*map(parted, self.tensors), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -129,17 +137,17 @@ class Batch:
         return torch.cat([self.B_class, self.A_class])
 
     def to(self, device: torch.device) -> "Batch":
-        a, b, a_class, b_class = (tensor.to(device, non_blocking=True) for tensor in self._tensors)
+        a, b, a_class, b_class = (tensor.to(device, non_blocking=True) for tensor in self.tensors)
         return Batch(a, b, a_class, b_class, self.whole)
 
     def split(self, parts: int) -> "list[Batch]":
         """At most so many parts, of numbers of pairs as equal as may be."""
         whole = self.whole or len(self.A)
-        split = (_parts(tensor, parts) for tensor in self._tensors)
+        split = (_parts(tensor, parts) for tensor in self.tensors)
         return [Batch(a, b, a_class, b_class, whole) for a, b, a_class, b_class in zip(*split, strict=True)]
 
     @property
-    def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return self.A, self.B, self.A_class, self.B_class
 
 
@@ -185,9 +193,11 @@ class Trainer:
         # The same networks, for the passes that gradients come from.
         self._parallel_generator = processes.parallel(generator)
         self._parallel_discriminator = processes.parallel(discriminator)
-        self._last_penalty = torch.zeros(())
-        self.optimizer_g = _adam(_generator_groups(generator, optimizer), optimizer)
-        self.optimizer_d = _adam([{"params": list(discriminator.parameters())}], optimizer)
+        self._last_penalty = torch.zeros((), device=next(generator.parameters()).device)
+        self._recorded: dict[bool, RecordedCall[tuple[dict[str, Tensor], TrainingForward]]] = {}
+        self._unrecorded = execution.r1_interval + _UNRECORDED
+        self.optimizer_g = _adam(_generator_groups(generator, optimizer), optimizer, execution.cuda_graph)
+        self.optimizer_d = _adam([{"params": list(discriminator.parameters())}], optimizer, execution.cuda_graph)
         self._schedules = [
             MultiStepLR(adam, list(optimizer.decay_epochs), optimizer.decay_gamma)
             for adam in (self.optimizer_g, self.optimizer_d)
@@ -203,19 +213,44 @@ class Trainer:
 
         Returns:
             The weighted losses of the whole batch by their logged names, and what the generator made of the first
-            part of it.
+            part of it, which the next iteration may overwrite.
         """
-        tensors = self.discriminator_step(batch, self.fresh_codes(batch))
-        losses, made = self.generator_step(batch, self.fresh_codes(batch))
-        self.update_average()
+        codes = self.fresh_codes(batch), self.fresh_codes(batch)
+        warming_up = self._unrecorded > 0 or self.iteration < self.weights.id_warmup
+        iterate = self._iterate if warming_up or not self.execution.cuda_graph else self._replay
+        losses, made = iterate(batch, *codes)
+        self._unrecorded -= 1
         self.iteration += 1
-        values = self.processes.total(torch.stack([*losses.values(), *tensors.values()])).tolist()
-        return dict(zip([*losses, *tensors], values, strict=True)), made
+        values = self.processes.total(torch.stack(list(losses.values()))).tolist()
+        return dict(zip(losses, values, strict=True)), made
+
+    def _iterate(self, batch: Batch, d_codes: Codes, g_codes: Codes) -> tuple[dict[str, Tensor], TrainingForward]:
+        tensors = self.discriminator_step(batch, d_codes)
+        losses, made = self.generator_step(batch, g_codes)
+        self.update_average()
+        return {**losses, **tensors}, made
+
+    def _replay(self, batch: Batch, d_codes: Codes, g_codes: Codes) -> tuple[dict[str, Tensor], TrainingForward]:
+        """`_iterate` by its recording; one with the R1 penalty and one without."""
+        inputs = [*batch.tensors, *d_codes.tensors, *g_codes.tensors]
+        if self._regularizes not in self._recorded:
+
+            def iterate(*tensors: Tensor) -> tuple[dict[str, Tensor], TrainingForward]:
+                return self._iterate(Batch(*tensors[:4], batch.whole), Codes(*tensors[4:7]), Codes(*tensors[7:]))
+
+            self._recorded[self._regularizes] = RecordedCall(iterate, inputs)
+        return self._recorded[self._regularizes](*inputs)
+
+    @property
+    def _regularizes(self) -> bool:
+        return self.iteration % self.execution.r1_interval == 0
 
     def end_epoch(self) -> None:
         """Moves the learning rates on."""
         for schedule in self._schedules:
             schedule.step()
+        # The rates are part of a recording.
+        self._recorded.clear()
 
     def fresh_codes(self, batch: Batch) -> Codes:
         """New codes for the batch; a picture's way back uses the code that its partner went to."""
@@ -233,8 +268,8 @@ class Trainer:
         self.optimizer_d.zero_grad(set_to_none=True)
         losses, _ = self._backward(self._parallel_discriminator, self._discriminator_losses, batch, codes)
         self.optimizer_d.step()
-        self._last_penalty = losses.get("loss_D_reg", self._last_penalty)
-        return {**losses, "loss_D_reg": self._last_penalty.to(losses["loss_D_real"].device)}
+        self._last_penalty.copy_(losses.get("loss_D_reg", self._last_penalty))
+        return {**losses, "loss_D_reg": self._last_penalty}
 
     def generator_step(self, batch: Batch, codes: Codes) -> tuple[dict[str, Tensor], TrainingForward]:
         """Updates the generator; the discriminator's parameters are frozen.
@@ -272,7 +307,7 @@ class Trainer:
 
     def _discriminator_losses(self, batch: Batch, codes: Codes) -> tuple[dict[str, Tensor], Tensor]:
         reals, execution = batch.reals, self.execution
-        regularize = self.iteration % execution.r1_interval == 0
+        regularize = self._regularizes
         with self._autocast(), torch.no_grad():
             fakes = self._synthesize(reals, codes.target)
         reals.requires_grad_(regularize)
@@ -330,8 +365,10 @@ class Trainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes over a `state_dict`; raises KeyError or ValueError where it does not fit."""
         self.iteration = state["iteration"]
-        self.optimizer_g.load_state_dict(state["optimizer_g"])
-        self.optimizer_d.load_state_dict(state["optimizer_d"])
+        for adam, saved in ((self.optimizer_g, state["optimizer_g"]), (self.optimizer_d, state["optimizer_d"])):
+            # Whether iterations are recorded is this run's choice.
+            groups = [{**group, "capturable": self.execution.cuda_graph} for group in saved["param_groups"]]
+            adam.load_state_dict({**saved, "param_groups": groups})
         for schedule, saved in zip(self._schedules, state["schedules"], strict=True):
             schedule.load_state_dict(saved)
         self.rng.set_state(state["rng"])
@@ -345,8 +382,8 @@ class Trainer:
         return codes[mine].to(classes.device)
 
 
-def _adam(groups: Sequence[dict[str, Any]], config: OptimizerConfig) -> torch.optim.Adam:
-    return torch.optim.Adam(groups, lr=config.lr, betas=config.betas)
+def _adam(groups: Sequence[dict[str, Any]], config: OptimizerConfig, capturable: bool) -> torch.optim.Adam:
+    return torch.optim.Adam(groups, lr=config.lr, betas=config.betas, capturable=capturable)
 
 
 def _generator_groups(generator: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from util.errors import UserError
 _OF_THE_COMMAND = frozenset(
     (
         *("name", "checkpoints_dir", "continue_train", "load_pretrain", "which_epoch"),
-        *("dry_run", "debug", "verbose", "gpu_ids", "processes", "nThreads"),
+        *("dry_run", "debug", "verbose", "gpu_ids", "processes", "nThreads", "cuda_graph"),
     )
 )
 
@@ -88,6 +88,11 @@ def train_parser() -> argparse.ArgumentParser:
     )
     speed.add_argument("--compile", action="store_true", help="compile the networks (torch.compile)")
     speed.add_argument(
+        "--cuda_graph",
+        action="store_true",
+        help="record an iteration and replay it: faster where launches take longer than the work",
+    )
+    speed.add_argument(
         "--processes", type=positive, help="training processes on this machine; default: one for each of --gpu_ids"
     )
     speed.add_argument(
@@ -158,7 +163,7 @@ def loss_weights(options: argparse.Namespace) -> LossWeights:
 
 def execution(options: argparse.Namespace) -> Execution:
     """How iterations are computed."""
-    return Execution(options.precision, options.accumulate, options.compile, options.r1_interval)
+    return Execution(options.precision, options.accumulate, options.compile, options.r1_interval, options.cuda_graph)
 
 
 def optimizer_config(options: argparse.Namespace) -> OptimizerConfig:

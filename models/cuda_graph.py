@@ -24,7 +24,8 @@ class RecordedCall(Generic[_Result]):
         self._inputs = [tensor.clone() for tensor in inputs]
         self._graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
-        with torch.cuda.graph(self._graph):
+        # The loader's thread pins memory meanwhile, which the default mode takes for a fault of the recording.
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._result = function(*self._inputs)
 
     def __call__(self, *inputs: Tensor) -> _Result:

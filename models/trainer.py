@@ -236,7 +236,9 @@ class Trainer:
         if self._regularizes not in self._recorded:
 
             def iterate(*tensors: Tensor) -> tuple[dict[str, Tensor], TrainingForward]:
-                return self._iterate(Batch(*tensors[:4], batch.whole), Codes(*tensors[4:7]), Codes(*tensors[7:]))
+                a, b, a_class, b_class, *codes = tensors
+                recorded = Batch(a, b, a_class, b_class, batch.whole)
+                return self._iterate(recorded, Codes(*codes[:3]), Codes(*codes[3:]))
 
             self._recorded[self._regularizes] = RecordedCall(iterate, inputs)
         return self._recorded[self._regularizes](*inputs)

@@ -206,6 +206,7 @@ def test_debug_is_one_epoch_shown_at_every_iteration(run, dataset, tmp_path):
         (["--loadSize", "12"], "--loadSize 12"),
         (["--n_layers_D", "3"], "--n_layers_D 3"),
         (["--num_D", "3"], "--num_D 3"),
+        (["--cuda_graph"], "--cuda_graph"),
         (["--input_nc", "1"], "--input_nc 1"),
         (["--sort_order", "0-2"], "--sort_order"),
         (["--sort_order", "0-2,0-2"], "--sort_order"),

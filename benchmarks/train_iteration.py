@@ -121,8 +121,9 @@ def main() -> None:
         results[variant] = float(seconds), float(memory)
         base_seconds, base_memory = results["baseline"]
         sys.stdout.write(
-            f"{variant}: {float(seconds):.2f} s an iteration ({1 / float(seconds):.2f} a second), {base_seconds / float(seconds):.2f} times as fast as "
-            f"the baseline; peak {float(memory):.0f} MiB, {float(memory) / base_memory:.2f} of the baseline's\n"
+            f"{variant}: {float(seconds):.2f} s an iteration ({1 / float(seconds):.2f} a second), "
+            f"{base_seconds / float(seconds):.2f} times as fast as the baseline; "
+            f"peak {float(memory):.0f} MiB, {float(memory) / base_memory:.2f} of the baseline's\n"
         )
 
 

@@ -17,7 +17,8 @@ from datasets.people.portrait import draw
 from models.age_code import anchor_blends
 from models.transformer import AgeTransformer
 from options.base import generator_config, noise_sigma
-from options.test import parse_test_options, test_parser
+from options.test import parse_test_options
+from options.test import test_parser as parser_of_test
 from tests.conftest import ROOT
 from util.images import to_pixels, to_tensor
 
@@ -79,7 +80,7 @@ def test_a_mistake_is_told(tmp_path, arguments, complaint):
 def test_the_demo_model_ages_unseen_people_both_ways():
     """Nearest in a person's own true pictures: better than chance by far from young to old and back."""
     argv = f"--name demo_model --checkpoints_dir {ROOT / 'checkpoints'} --deploy --image_path_file x"
-    options = parse_test_options(test_parser(), argv.split())
+    options = parse_test_options(parser_of_test(), argv.split())
     weights = ROOT / "checkpoints" / "demo_model" / "latest_net_g_running.pth"
     assert weights.stat().st_size < 12e6
     transformer = AgeTransformer.load(weights, generator_config(options), torch.device("cpu"), noise_sigma(options))

@@ -1,8 +1,13 @@
-"""Scores a model on people known at every age: python evaluate.py --name demo_model --paired datasets/people."""
+"""Scores a model on people known at every age, or on photos.
 
+python evaluate.py --name demo_model --paired datasets/people
+python evaluate.py --name females_model --photos photos.txt --in_the_wild
+"""
+
+import argparse
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,9 +17,10 @@ from dominate import tags
 from dominate.dom_tag import dom_tag
 from tqdm import tqdm
 
-from data.age_classes import centre
+from data.age_classes import age_range, centre
 from data.aging_dataset import ClassImages, find_classes, keep_pairs, read_portrait
 from data.masking import mask
+from data.photo_list import find_photos, output_names
 from data.transforms import Transform
 from models.age_code import anchor_blends, traversal_blends
 from models.transformer import AgeTransformer
@@ -25,6 +31,8 @@ from util.errors import UserError, run_command
 from util.files import atomic_path
 from util.html import Picture, line_chart, picture_table, write_page
 from util.images import to_pixels, to_tensor, write_image
+from util.in_the_wild import PortraitMaker
+from util.judge import SAME_PERSON, Judge, Judgement
 from util.metrics import estimated_age, l1, nearest, psnr, ssim
 
 logger = logging.getLogger(__name__)
@@ -66,8 +74,98 @@ class Person:
     heads: np.ndarray
 
 
+@dataclass(frozen=True)
+class PhotoScores:
+    """Means over photos, of pictures made for one class or for several.
+
+    Attributes:
+        face_found: share of the pictures in which a face is found; the other figures are of these.
+        age_error: years between the age that is seen and the class's centre.
+        age_inside: share whose age lies in the class.
+        identity_distance: between the descriptors of picture and input.
+        same_person: share nearer than 0.6.
+    """
+
+    face_found: float
+    age_error: float
+    age_inside: float
+    identity_distance: float
+    same_person: float
+
+
 def main() -> int:
     options = parse_evaluate_options(evaluate_parser())
+    return evaluate_photos(options) if options.photos else evaluate_paired(options)
+
+
+def evaluate_photos(options: argparse.Namespace) -> int:
+    """Scores what the model makes of photos by what other networks see in it; 1 if photos could not be used."""
+    names = options.sort_order
+    photos = find_photos(options.photos, "--photos")
+    device = choose_device(options.gpu_ids)
+    allow_tf32(False)
+    transformer = load_transformer(options, device)
+    read = PortraitMaker(options.loadSize, options.parser, device) if options.in_the_wild else read_portrait
+    to_model_size, judge = transform(options, flip=False), Judge()
+    rows, pictures = [], []
+    folder = options.results_dir / options.name / f"photos_{options.which_epoch}"
+    for photo, label in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
+        try:
+            pixels = to_model_size(read(photo).pixels)
+            truth = judge(pixels)
+            if truth is None:
+                raise UserError(f"{photo}: no face found in the portrait that was cut out; leave it out")
+        except UserError as error:
+            logger.error("skipped: %s", error)
+            continue
+        made = _frames(transformer, pixels, anchor_blends(len(names)), options.random_seed)
+        seen = [judge(frame) for frame in made]
+        rows.append((truth, seen))
+        pictures.append([_picture(folder, label, pixels, truth)])
+        for name, frame, judgement in zip(names, made, seen, strict=True):
+            pictures[-1].append(_picture(folder, f"{label}_{name}", frame, judgement))
+    if not rows:
+        raise UserError(f"--photos {options.photos}: none of its {len(photos)} photos could be used")
+    scored = {
+        options.name: photo_scores(rows, names),
+        "copy of the input": photo_scores([(truth, [truth] * len(names)) for truth, _ in rows], names),
+    }
+    overall = {maker: _means(scores.values()) for maker, scores in scored.items()}
+    by_class = {maker: {name: asdict(of) for name, of in scores.items()} for maker, scores in scored.items()}
+    report = {"photos": len(rows), "classes": names, "overall": overall, "by_class": by_class}
+    write_json(folder / "evaluation.json", report)
+    body = [_figures(overall), *(_figures({f"to {name}": values}) for name, values in by_class[options.name].items())]
+    body.append(picture_table(["input", *names], pictures))
+    facts = {"model": options.name, "photos": str(len(rows)), "classes": ", ".join(names)}
+    write_page(folder / "index.html", f"{options.name}: evaluation on photos", facts, body)
+    logger.info("%s", table_text(overall))
+    logger.info("%d of %d photos scored; report in %s", len(rows), len(photos), folder / "index.html")
+    return 0 if len(rows) == len(photos) else 1
+
+
+def photo_scores(
+    rows: Sequence[tuple[Judgement, Sequence[Judgement | None]]], names: Sequence[str]
+) -> dict[str, PhotoScores]:
+    """Scores by target class; each row is what is seen in an input, and in its pictures at all classes."""
+    scores = {}
+    for number, name in enumerate(names):
+        low, high = age_range(name)
+        pairs = [(truth, seen[number]) for truth, seen in rows]
+        found = [(truth, judgement) for truth, judgement in pairs if judgement is not None]
+        distances = [float(np.linalg.norm(truth.descriptor - judgement.descriptor)) for truth, judgement in found]
+        ages = [judgement.age for _, judgement in found]
+        scores[name] = PhotoScores(
+            len(found) / len(pairs),
+            _mean(abs(age - centre(name)) for age in ages),
+            _mean(low <= age < high + 1 for age in ages),
+            _mean(distances),
+            _mean(distance < SAME_PERSON for distance in distances),
+        )
+    return scores
+
+
+def evaluate_paired(options: argparse.Namespace) -> int:
+    """Scores what the model makes of people by their true pictures."""
     names = options.sort_order
     ages = [centre(name) for name in names]
     if not options.paired.is_dir():
@@ -254,6 +352,23 @@ def write_report(
         ]
     facts = {"model": model, "people": str(len(people)), "classes": ", ".join(names)}
     write_page(folder / "index.html", f"{model}: evaluation on true pictures", facts, body)
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _means(scores: Iterable[PhotoScores]) -> dict[str, float]:
+    """Means over the classes; those without a face count for face_found alone."""
+    rows = [asdict(of_class) for of_class in scores]
+    return {name: _mean(row[name] for row in rows if not np.isnan(row[name])) for name in rows[0]}
+
+
+def _picture(folder: Path, label: str, pixels: np.ndarray, judgement: Judgement | None) -> Picture:
+    path = f"images/{label}.png"
+    write_image(folder / path, pixels)
+    return Picture(path, f"{label}: looks {judgement.age:.0f}" if judgement else f"{label}: no face found")
 
 
 def _figures(overall: Mapping[str, Mapping[str, float]]) -> dom_tag:

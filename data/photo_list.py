@@ -8,7 +8,7 @@ from util.errors import UserError
 from util.images import IMAGE_SUFFIXES
 
 
-def find_photos(source: Path) -> list[Path]:
+def find_photos(source: Path, option: str = "--image_path_file") -> list[Path]:
     """The photos of a list file (one path a line, blank lines and # comments aside), an image, or a folder's images.
 
     Whether each can be read shows when it is read; one that cannot must not stop the others.
@@ -19,19 +19,19 @@ def find_photos(source: Path) -> list[Path]:
     if source.is_dir():
         photos = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
         if not photos:
-            raise UserError(f"--image_path_file {source}: no images in this folder")
+            raise UserError(f"{option} {source}: no images in this folder")
         return photos
     if not source.is_file():
-        raise UserError(f"--image_path_file {source}: no such file; give a list of image paths, an image or a folder")
+        raise UserError(f"{option} {source}: no such file; give a list of image paths, an image or a folder")
     if source.suffix.lower() in IMAGE_SUFFIXES:
         return [source]
     try:
         lines = source.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise UserError(f"--image_path_file {source}: neither an image nor a UTF-8 list of image paths") from None
+        raise UserError(f"{option} {source}: neither an image nor a UTF-8 list of image paths") from None
     photos = [Path(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not photos:
-        raise UserError(f"--image_path_file {source}: the list is empty; give one image path a line")
+        raise UserError(f"{option} {source}: the list is empty; give one image path a line")
     return photos
 
 

@@ -3,27 +3,38 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from options.base import add_shared_options, limit, parse, positive, whole
+from util.in_the_wild.parse import ParserName
 
 
 def evaluate_parser() -> argparse.ArgumentParser:
     """The command line of evaluate.py."""
     parser = argparse.ArgumentParser(
-        description="Score a model on people whose true pictures at every age are known.",
-        usage="evaluate.py --paired DIR [options]; evaluate.py --help lists them",
+        description="Score a model: on people whose true pictures at every age are known, or on photos.",
+        usage="evaluate.py (--paired DIR | --photos LIST) [options]; evaluate.py --help lists them",
         allow_abbrev=False,
     )
     add_shared_options(parser)
     run = parser.add_argument_group("evaluation")
-    run.add_argument(
+    what = run.add_mutually_exclusive_group(required=True)
+    what.add_argument(
         "--paired",
         type=Path,
-        required=True,
         metavar="DIR",
         help="data set with a picture of each test person in every class, under one file name "
         "(datasets/synthesize.py); its training people, if they are so too, give a baseline",
     )
+    what.add_argument(
+        "--photos",
+        type=Path,
+        metavar="LIST",
+        help="list of image paths, an image or a folder: aligned portraits with parsing maps, or any photos with "
+        "--in_the_wild; scored by others' networks for age and identity",
+    )
+    run.add_argument("--in_the_wild", action="store_true", help="find, align and cut out the faces of --photos")
+    run.add_argument("--parser", choices=get_args(ParserName), default="auto", help="what cuts them out")
     run.add_argument("--phase", default="test", help="prefix of the test people's class folders")
     run.add_argument("--ntest", type=limit, default=limit("inf"), help="most test people")
     run.add_argument("--train_people", type=whole, default=500, help="most training people of that baseline; 0: none")

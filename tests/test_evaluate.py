@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from conftest import CLASSES, write_dataset
+from conftest import CLASSES, ROOT, write_dataset
 
-from evaluate import Person, nearest_training_person, score, summary, table_text
-from util.images import write_image
+from evaluate import Person, nearest_training_person, photo_scores, score, summary, table_text
+from util.images import read_image, write_image
+from util.judge import Judge, Judgement
 from util.metrics import estimated_age, l1, nearest, psnr, ssim
 
 AGES = [1.5, 17.5, 60.0]
@@ -46,6 +47,37 @@ def test_structural_similarity():
     # Of two flat pictures only the means count: (2xy + c1) / (x^2 + y^2 + c1).
     x, y = np.full((32, 32, 3), 100, np.uint8), np.full((32, 32, 3), 50, np.uint8)
     assert ssim(x, y, mask) == pytest.approx((10000 + 6.5025) / (12500 + 6.5025), rel=1e-6)
+
+
+def test_scores_of_what_is_seen_in_photos():
+    near, far = np.zeros(128), np.full(128, 0.1)
+    truth = Judgement(30.0, near)
+    rows = [(truth, [Judgement(2.0, near), None]), (truth, [Judgement(4.5, far), Judgement(18.0, far)])]
+    young, old = photo_scores(rows, ["0-2", "15-19"]).values()
+    assert (young.face_found, young.age_error, young.age_inside, young.same_person) == (1, 1.75, 0.5, 0.5)
+    assert (old.face_found, old.age_error, old.age_inside, old.same_person) == (0.5, 0.5, 1, 0)
+    assert old.identity_distance == pytest.approx(np.sqrt(128) / 10)
+
+
+def test_a_face_is_judged_and_its_absence_told():
+    pixels = np.asarray(read_image(ROOT / "assets" / "astronaut.png"))
+    seen, mirrored = Judge()(pixels), Judge()(pixels[:, ::-1])
+    assert 15 < seen.age < 60
+    assert np.linalg.norm(seen.descriptor - mirrored.descriptor) < 0.6
+    assert Judge()(np.full((64, 64, 3), 90, np.uint8)) is None
+
+
+def test_photos_are_scored_and_bad_ones_told(run, tmp_path):
+    listed = tmp_path / "photos.txt"
+    listed.write_text(f"{ROOT / 'assets' / 'people' / 'male_1.png'}\n{tmp_path / 'missing.png'}\n")
+    folder = ROOT / "checkpoints"
+    arguments = ["--name", "demo_model", "--checkpoints_dir", folder, "--gpu_ids", -1, "--photos", listed]
+    done = run("evaluate.py", *arguments, code=1)
+    assert "missing.png" in done.stderr
+    figures = json.loads((tmp_path / "results" / "demo_model" / "photos_latest" / "evaluation.json").read_text())
+    assert figures["photos"] == 1
+    assert figures["overall"]["copy of the input"]["identity_distance"] == 0
+    assert len(figures["by_class"]["demo_model"]) == 6
 
 
 def test_age_by_the_place_between_true_pictures():
@@ -118,6 +150,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
         (["--paired", "nowhere"], "--paired nowhere"),
         (["--paired", "people", "--ntest", "1"], "two people"),
         (["--paired", "people", "--name", "nobody", "--sort_order", ",".join(CLASSES)], "nobody"),
+        (["--photos", "nowhere"], "--photos nowhere"),
         ([], "--paired"),
     ],
 )

@@ -36,14 +36,32 @@ def find_landmarks(photo: Image.Image, name: str) -> np.ndarray:
     scale = min(1.0, (_MOST_SEARCHED / (photo.width * photo.height)) ** 0.5)
     searched = photo if scale == 1 else photo.resize((round(photo.width * scale), round(photo.height * scale)))
     pixels = np.asarray(searched)
-    boxes = _detector()(pixels, 1)
-    if not boxes:
+    faces = find_faces(pixels)
+    if not faces:
         raise UserError(f"{name}: no face found; give a photo of a face that looks towards the camera")
-    if len(boxes) > 1:
-        logger.warning("%s: %d faces found, the largest is taken; cut the photo to choose another", name, len(boxes))
-    found = _predictor()(pixels, max(boxes, key=lambda box: box.area()))
-    points = np.array([(point.x, point.y) for point in found.parts()], float)
+    if len(faces) > 1:
+        logger.warning("%s: %d faces found, the largest is taken; cut the photo to choose another", name, len(faces))
+    points = np.array([(point.x, point.y) for point in faces[0].parts()], float)
     return points if scale == 1 else points * (photo.width / searched.width, photo.height / searched.height)
+
+
+def find_faces(pixels: np.ndarray) -> list[Any]:
+    """dlib's `full_object_detection`s, box and 68 landmarks, of the faces in (H, W, 3) uint8; the largest first."""
+    boxes = sorted(_detector()(pixels, 1), key=lambda box: -box.area())
+    return [_predictor()(pixels, box) for box in boxes]
+
+
+def packaged_model(name: str) -> Path:
+    """A model file of the package face_recognition_models.
+
+    Raises:
+        UserError: the package is not installed.
+    """
+    # It cannot be imported where setuptools has no pkg_resources; its files are all that is wanted.
+    spec = importlib.util.find_spec("face_recognition_models")
+    if spec is None or spec.origin is None:
+        raise UserError("face_recognition_models: not installed; run pip install -r requirements.txt")
+    return Path(spec.origin).parent / "models" / name
 
 
 @cache
@@ -53,14 +71,7 @@ def _detector() -> Any:
 
 @cache
 def _predictor() -> Any:
-    if DOWNLOADED.is_file():
-        path = DOWNLOADED
-    else:
-        # The package cannot be imported where setuptools has no pkg_resources; its file is all that is wanted.
-        spec = importlib.util.find_spec("face_recognition_models")
-        if spec is None or spec.origin is None:
-            raise UserError(f"{DOWNLOADED}: missing; run python download_models.py --only landmarks")
-        path = Path(spec.origin).parent / "models" / "shape_predictor_68_face_landmarks.dat"
+    path = DOWNLOADED if DOWNLOADED.is_file() else packaged_model(DOWNLOADED.name)
     try:
         return dlib.shape_predictor(str(path))
     except RuntimeError as error:

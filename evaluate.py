@@ -7,8 +7,8 @@ python evaluate.py --name females_model --photos photos.txt --in_the_wild
 import argparse
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from dominate import tags
 from dominate.dom_tag import dom_tag
 from tqdm import tqdm
 
-from data.age_classes import age_range, centre
+from data.age_classes import centre
 from data.aging_dataset import ClassImages, find_classes, keep_pairs, read_portrait
 from data.masking import mask
 from data.photo_list import find_photos, output_names
@@ -32,65 +32,11 @@ from util.files import atomic_path
 from util.html import Picture, line_chart, picture_table, write_page
 from util.images import to_pixels, to_tensor, write_image
 from util.in_the_wild import PortraitMaker
-from util.judge import SAME_PERSON, Judge, Judgement
-from util.metrics import estimated_age, l1, nearest, psnr, ssim
+from util.judge import Judge, JudgedPicture, Judgement, photo_scores
+from util.metrics import estimated_age, l1
+from util.paired_scores import Person, Scores, nearest_training_person, score
 
 logger = logging.getLogger(__name__)
-
-# Person, input class, target class -> picture.
-Maker = Callable[[int, int, int], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Means over people, of one pair of classes or of several.
-
-    Attributes:
-        l1, psnr, ssim: to the true picture, inside the head (0 to 1; dB; at most 1).
-        age_accuracy: share whose nearest true picture of the same person is that of the target class.
-        age_error: years between the estimated age and the target class's centre.
-        identity: share whose nearest true picture among all people at the target class is the same person's.
-    """
-
-    l1: float
-    psnr: float
-    ssim: float
-    age_accuracy: float
-    age_error: float
-    identity: float
-
-
-@dataclass(frozen=True)
-class Person:
-    """A test person, as the model sees people.
-
-    Attributes:
-        truths: one true picture for each class, (C, H, W, 3) uint8, masked.
-        heads: what of them is not masked, (C, H, W) bool.
-    """
-
-    name: str
-    truths: np.ndarray
-    heads: np.ndarray
-
-
-@dataclass(frozen=True)
-class PhotoScores:
-    """Means over photos, of pictures made for one class or for several.
-
-    Attributes:
-        face_found: share of the pictures in which a face is found; the other figures are of these.
-        age_error: years between the age that is seen and the class's centre.
-        age_inside: share whose age lies in the class.
-        identity_distance: between the descriptors of picture and input.
-        same_person: share nearer than 0.6.
-    """
-
-    face_found: float
-    age_error: float
-    age_inside: float
-    identity_distance: float
-    same_person: float
 
 
 def main() -> int:
@@ -100,68 +46,63 @@ def main() -> int:
 
 def evaluate_photos(options: argparse.Namespace) -> int:
     """Scores what the model makes of photos by what other networks see in it; 1 if photos could not be used."""
-    names = options.sort_order
     photos = find_photos(options.photos, "--photos")
     device = choose_device(options.gpu_ids)
     allow_tf32(False)
     transformer = load_transformer(options, device)
     read = PortraitMaker(options.loadSize, options.parser, device) if options.in_the_wild else read_portrait
     to_model_size, judge = transform(options, flip=False), Judge()
-    rows, pictures = [], []
     folder = options.results_dir / options.name / f"photos_{options.which_epoch}"
+    judged: list[JudgedPicture] = []
+    rows: list[list[Picture]] = []
     for photo, label in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
         try:
             pixels = to_model_size(read(photo).pixels)
-            truth = judge(pixels)
-            if truth is None:
-                raise UserError(f"{photo}: no face found in the portrait that was cut out; leave it out")
         except UserError as error:
             logger.error("skipped: %s", error)
             continue
-        made = _frames(transformer, pixels, anchor_blends(len(names)), options.random_seed)
-        seen = [judge(frame) for frame in made]
-        rows.append((truth, seen))
-        pictures.append([_picture(folder, label, pixels, truth)])
-        for name, frame, judgement in zip(names, made, seen, strict=True):
-            pictures[-1].append(_picture(folder, f"{label}_{name}", frame, judgement))
+        seen = judge(pixels)
+        if seen is None:
+            logger.error("skipped: %s: no face found in the portrait, so there is none to compare with", photo)
+            continue
+        rows.append([_judged_picture(folder, label, pixels, seen)])
+        made = _frames(transformer, pixels, anchor_blends(len(options.sort_order)), options.random_seed)
+        for name, frame in zip(options.sort_order, made, strict=True):
+            judged.append(JudgedPicture(name, seen, judge(frame)))
+            rows[-1].append(_judged_picture(folder, f"{label}_{name}", frame, judged[-1].made))
     if not rows:
         raise UserError(f"--photos {options.photos}: none of its {len(photos)} photos could be used")
-    scored = {
-        options.name: photo_scores(rows, names),
-        "copy of the input": photo_scores([(truth, [truth] * len(names)) for truth, _ in rows], names),
-    }
-    overall = {maker: _means(scores.values()) for maker, scores in scored.items()}
-    by_class = {maker: {name: asdict(of) for name, of in scores.items()} for maker, scores in scored.items()}
-    report = {"photos": len(rows), "classes": names, "overall": overall, "by_class": by_class}
-    write_json(folder / "evaluation.json", report)
-    body = [_figures(overall), *(_figures({f"to {name}": values}) for name, values in by_class[options.name].items())]
-    body.append(picture_table(["input", *names], pictures))
-    facts = {"model": options.name, "photos": str(len(rows)), "classes": ", ".join(names)}
-    write_page(folder / "index.html", f"{options.name}: evaluation on photos", facts, body)
-    logger.info("%s", table_text(overall))
+    write_photo_report(folder, options.name, options.sort_order, judged, rows)
     logger.info("%d of %d photos scored; report in %s", len(rows), len(photos), folder / "index.html")
     return 0 if len(rows) == len(photos) else 1
 
 
-def photo_scores(
-    rows: Sequence[tuple[Judgement, Sequence[Judgement | None]]], names: Sequence[str]
-) -> dict[str, PhotoScores]:
-    """Scores by target class; each row is what is seen in an input, and in its pictures at all classes."""
-    scores = {}
-    for number, name in enumerate(names):
-        low, high = age_range(name)
-        pairs = [(truth, seen[number]) for truth, seen in rows]
-        found = [(truth, judgement) for truth, judgement in pairs if judgement is not None]
-        distances = [float(np.linalg.norm(truth.descriptor - judgement.descriptor)) for truth, judgement in found]
-        ages = [judgement.age for _, judgement in found]
-        scores[name] = PhotoScores(
-            len(found) / len(pairs),
-            _mean(abs(age - centre(name)) for age in ages),
-            _mean(low <= age < high + 1 for age in ages),
-            _mean(distances),
-            _mean(distance < SAME_PERSON for distance in distances),
-        )
-    return scores
+def write_photo_report(
+    folder: Path, model: str, names: Sequence[str], judged: Sequence[JudgedPicture], rows: Sequence[Sequence[Picture]]
+) -> None:
+    """The figures, to the log and as evaluation.json, and the page with all photos, a row of pictures each."""
+    makers = {
+        model: judged,
+        "copy of the input": [JudgedPicture(picture.target, picture.photo, picture.photo) for picture in judged],
+    }
+    overall = {maker: asdict(photo_scores(pictures)) for maker, pictures in makers.items()}
+    by_class = {
+        maker: {name: asdict(photo_scores([p for p in pictures if p.target == name])) for name in names}
+        for maker, pictures in makers.items()
+    }
+    report = {"photos": len(rows), "classes": names, "overall": overall, "by_class": by_class}
+    write_json(folder / "evaluation.json", report)
+    body = [_figures(overall)]
+    for figure, title in (("age", "Age that is seen"), ("age_error", "Error of the age that is seen")):
+        series = {
+            maker: [(centre(name), of[figure]) for name, of in scores.items() if of[figure] is not None]
+            for maker, scores in by_class.items()
+        }
+        body.append(line_chart(f"{title} over target age, years", series))
+    body.append(picture_table(["input", *names], rows))
+    facts = {"model": model, "photos": str(len(rows)), "classes": ", ".join(names)}
+    write_page(folder / "index.html", f"{model}: evaluation on photos", facts, body)
+    logger.info("%s", table_text(overall))
 
 
 def evaluate_paired(options: argparse.Namespace) -> int:
@@ -237,41 +178,6 @@ def make_all(transformer: AgeTransformer, people: Sequence[Person], seed: int) -
     )
 
 
-def nearest_training_person(people: Sequence[Person], training: Sequence[Person]) -> Maker:
-    """The training person who looks most like the input at its class, at the target class."""
-    count = people[0].truths.shape[0]
-    pools = [np.stack([person.truths[source] for person in training]) for source in range(count)]
-    found = [
-        [nearest(person.truths[source], pools[source]) for source in range(count)]
-        for person in tqdm(people, desc="nearest training people", unit="person", leave=False)
-    ]
-    return lambda person, source, target: training[found[person][source]].truths[target]
-
-
-def score(people: Sequence[Person], ages: Sequence[float], make: Maker) -> dict[tuple[int, int], Scores]:
-    """Scores of pictures, for each pair of input and target class."""
-    count = len(ages)
-    pools = [np.stack([person.truths[target] for person in people]) for target in range(count)]
-    scores = {}
-    for source in tqdm(range(count), desc="scoring", unit="class", leave=False):
-        for target in range(count):
-            rows = []
-            for number, person in enumerate(people):
-                picture, truth, head = make(number, source, target), person.truths[target], person.heads[target]
-                rows.append(
-                    (
-                        l1(picture, truth, head),
-                        psnr(picture, truth, head),
-                        ssim(picture, truth, head),
-                        nearest(picture, person.truths) == target,
-                        abs(estimated_age(picture, person.truths, ages) - ages[target]),
-                        nearest(picture, pools[target]) == number,
-                    )
-                )
-            scores[source, target] = Scores(*map(float, np.mean(rows, axis=0)))
-    return scores
-
-
 def monotonicity(
     transformer: AgeTransformer, people: Sequence[Person], ages: Sequence[float], steps: int, seed: int
 ) -> float:
@@ -300,7 +206,7 @@ def summary(
     return {"overall": overall, "pairs": pairs}
 
 
-def table_text(overall: Mapping[str, Mapping[str, float]]) -> str:
+def table_text(overall: Mapping[str, Mapping[str, float | None]]) -> str:
     """The means as a Markdown table."""
     head, *rows = _cells(overall)
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
@@ -354,24 +260,13 @@ def write_report(
     write_page(folder / "index.html", f"{model}: evaluation on true pictures", facts, body)
 
 
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return float(np.mean(found)) if found else float("nan")
-
-
-def _means(scores: Iterable[PhotoScores]) -> dict[str, float]:
-    """Means over the classes; those without a face count for face_found alone."""
-    rows = [asdict(of_class) for of_class in scores]
-    return {name: _mean(row[name] for row in rows if not np.isnan(row[name])) for name in rows[0]}
-
-
-def _picture(folder: Path, label: str, pixels: np.ndarray, judgement: Judgement | None) -> Picture:
+def _judged_picture(folder: Path, label: str, pixels: np.ndarray, judgement: Judgement | None) -> Picture:
     path = f"images/{label}.png"
     write_image(folder / path, pixels)
     return Picture(path, f"{label}: looks {judgement.age:.0f}" if judgement else f"{label}: no face found")
 
 
-def _figures(overall: Mapping[str, Mapping[str, float]]) -> dom_tag:
+def _figures(overall: Mapping[str, Mapping[str, float | None]]) -> dom_tag:
     head, *rows = _cells(overall)
     table = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in head])))
     for maker, *cells in rows:
@@ -379,11 +274,11 @@ def _figures(overall: Mapping[str, Mapping[str, float]]) -> dom_tag:
     return tags.div(table, cls="scroll")
 
 
-def _cells(overall: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+def _cells(overall: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
     """The means as lines of text, the first with their names."""
     columns = list(dict.fromkeys(name for values in overall.values() for name in values))
     rows = [
-        [maker, *(f"{values[name]:.4f}" if name in values else "" for name in columns)]
+        [maker, *("" if values.get(name) is None else f"{values[name]:.4f}" for name in columns)]
         for maker, values in overall.items()
     ]
     return [["", *columns], *rows]

@@ -37,7 +37,7 @@ Render = Callable[[Tensor], Iterator[np.ndarray]]
 def main() -> int:
     options = parse_test_options(test_parser())
     of_photos = options.image_path_file is not None
-    photos = find_photos(options.image_path_file) if of_photos else []
+    photos = find_photos(options.image_path_file, "--image_path_file") if of_photos else []
     classes = [] if of_photos else find_classes(options.dataroot, options.phase, options.sort_order, options.ntest)
     asked = asked_blends(options)
     device = choose_device(options.gpu_ids)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,12 +27,11 @@ from data.aging_dataset import (
     read_portrait,
 )
 from data.loader import PairSampler, make_loader
-from data.transforms import Transform
-from models.age_code import anchor_blends
+from models.batch import Batch
 from models.checkpoint import CheckpointFolder, Network, adopt_weights, load_weights_of_classes, read_tensors
 from models.discriminator import MultiScaleDiscriminator
-from models.generator import Generator, TrainingForward, initialize_centered
-from models.trainer import Batch, Trainer
+from models.generator import Generator, initialize_centered
+from models.trainer import Trainer
 from models.transformer import AgeTransformer
 from options.base import (
     OPT_FILE,
@@ -56,9 +54,8 @@ from options.train import (
 from util.device import allow_tf32, choose_device
 from util.distributed import Processes, joined, launch, launched, local_rank
 from util.errors import UserError, run_command
-from util.images import to_pixels, to_tensor, write_image
 from util.interrupt import StopRequest, stop_requests
-from util.sheets import column, row_after_gap
+from util.samples import SampleGrid, first_pictures
 from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Progress, Sink, VisdomPlots, Visualizer, due
 
 logger = logging.getLogger(__name__)
@@ -79,8 +76,7 @@ def main() -> int:
         options = with_found_classes(options)
     classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
     check_all_listed(options.dataroot, options.phase, options.sort_order)
-    paired = options.lambda_paired > 0
-    if paired:
+    if options.lambda_paired > 0:
         classes = keep_pairs(classes)
     folder = CheckpointFolder(options.checkpoints_dir / options.name)
     advice = f"the last checkpoint is in {folder.path}, and --continue_train goes on from it"
@@ -98,27 +94,38 @@ def main() -> int:
     # bfloat16 rounds coarser than TF32: what it leaves in float32 may be TF32.
     allow_tf32(options.precision != "fp32")
     with joined(device, advice) as processes:
-        part = processes.part(options.batchSize)
-        sampler = PairSampler(
-            [len(c.paths) for c in classes], options.batchSize, options.seed, options.serial_batches, part, paired
-        )
-        trainer = make_trainer(options, device, processes)
-        position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
-        logger.info(options_text(options, parser))
-        describe(options, classes, sampler, trainer, position)
-        if options.dry_run:
-            return 0
-        if processes.writes:
-            write_options(folder.path / OPT_FILE, options, parser)
-        with logging_redirect_tqdm(), stop_requests() as stop:
-            try:
-                train(options, classes, sampler, trainer, folder, position, device, stop)
-            except torch.OutOfMemoryError as error:
-                raise UserError(
-                    f"--batchSize {options.batchSize}: does not fit into the GPU's memory; raise --accumulate (the "
-                    "same batch in more parts), or use --precision bf16"
-                ) from error
-        return stop.exit_code
+        return run(options, parser, classes, folder, device, processes)
+
+
+def run(
+    options: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    classes: Sequence[ClassImages],
+    folder: CheckpointFolder,
+    device: torch.device,
+    processes: Processes,
+) -> int:
+    """What each process does; returns the exit code."""
+    sizes, part = [len(images.paths) for images in classes], processes.part(options.batchSize)
+    paired = options.lambda_paired > 0
+    sampler = PairSampler(sizes, options.batchSize, options.seed, options.serial_batches, part, paired)
+    trainer = make_trainer(options, device, processes)
+    position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
+    logger.info(options_text(options, parser))
+    describe(options, classes, sampler, trainer, position)
+    if options.dry_run:
+        return 0
+    if processes.writes:
+        write_options(folder.path / OPT_FILE, options, parser)
+    with logging_redirect_tqdm(), stop_requests() as stop:
+        try:
+            train(options, classes, sampler, trainer, folder, position, device, stop)
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"--batchSize {options.batchSize}: does not fit into the GPU's memory; raise --accumulate (the "
+                "same batch in more parts), or use --precision bf16"
+            ) from error
+    return stop.exit_code
 
 
 def process_count(options: argparse.Namespace) -> int:
@@ -229,8 +236,8 @@ def train(
     loader = make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda")
     processes = trainer.processes
     visualizer = make_visualizer(options, folder, processes)
-    samples = [first_readable(images) for images in classes]
-    grid = SampleGrid(trainer, samples, dataset.transform, device)
+    samples = [dataset.transform(first_readable(images)) for images in classes]
+    grid = SampleGrid(AgeTransformer(trainer.average, device, trainer.noise_sigma), samples)
     reported: set[str] = set()
     pairs, epochs = options.batchSize, 1 if options.debug else options.epochs
     print_freq = 1 if options.debug else options.print_freq
@@ -303,20 +310,6 @@ def make_visualizer(options: argparse.Namespace, folder: CheckpointFolder, proce
     return Visualizer(sinks, history)
 
 
-def first_pictures(batch: Batch, made: TrainingForward, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The first pair of a batch and what was made of it, (H, W, 3) uint8 each, by labels that tell the ages."""
-    pictures: dict[str, np.ndarray] = {}
-    for side, first in (("A", 0), ("B", len(batch.A))):
-        source, target = names[int(batch.source[first])], names[int(batch.target[first])]
-        pictures |= {
-            f"{side} real {source}": to_pixels(batch.reals[first]),
-            f"{side} synthesised {target}": to_pixels(made.gen[first]),
-            f"{side} reconstructed {source}": to_pixels(made.rec[first]),
-            f"{side} cycled {source}": to_pixels(made.cyc[first]),
-        }
-    return pictures
-
-
 def first_readable(images: ClassImages) -> np.ndarray:
     """The first picture of a class that can be read, (H, W, 3) uint8, masked."""
     for path in images.paths:
@@ -335,25 +328,6 @@ def check_finite(losses: Mapping[str, float], iteration: int, folder: Checkpoint
             f"{wrong[0]} is {losses[wrong[0]]} in iteration {iteration}: training has gone astray. The last good "
             f"state is in {folder.path}; go on from it with --continue_train and a lower --lr"
         )
-
-
-class SampleGrid:
-    """One person of each class at every age, by the moving average; always the same people and codes."""
-
-    def __init__(
-        self, trainer: Trainer, portraits: Sequence[np.ndarray], transform: Transform, device: torch.device
-    ) -> None:
-        self._transformer = AgeTransformer(trainer.average, device, trainer.noise_sigma)
-        self._inputs = [transform(pixels) for pixels in portraits]
-        self._blends = anchor_blends(trainer.generator.config.num_classes)
-
-    def write(self, path: Path) -> None:
-        """Draws the grid: each input, then its ages."""
-        rows = []
-        for pixels in self._inputs:
-            frames = self._transformer.transform(to_tensor(pixels), self._blends, torch.Generator().manual_seed(0))
-            rows.append(row_after_gap(pixels, map(to_pixels, frames)))
-        write_image(path, column(rows))
 
 
 def save(

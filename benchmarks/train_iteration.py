@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.batch import Batch
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from models.layers import ModulatedConv2d
 from models.losses import fake_loss, l1_loss, r1_penalty, real_loss
-from models.trainer import Batch, Execution, LossWeights, OptimizerConfig, Precision, Trainer
+from models.trainer import Execution, LossWeights, OptimizerConfig, Precision, Trainer
 
 VARIANTS = ("baseline", "fp32", "tf32", "bf16")
 

@@ -8,8 +8,12 @@ from util.errors import UserError
 from util.images import IMAGE_SUFFIXES
 
 
-def find_photos(source: Path, option: str = "--image_path_file") -> list[Path]:
+def find_photos(source: Path, option: str) -> list[Path]:
     """The photos of a list file (one path a line, blank lines and # comments aside), an image, or a folder's images.
+
+    Args:
+        source: the list, image or folder.
+        option: that named it, for messages.
 
     Whether each can be read shows when it is read; one that cannot must not stop the others.
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import MultiStepLR
 
 from models.age_code import make_codes
+from models.batch import Batch, Codes
 from models.checkpoint import Network
 from models.cuda_graph import RecordedCall
 from models.discriminator import MultiScaleDiscriminator
@@ -82,73 +83,6 @@ class Execution:
     compile: bool = False
     r1_interval: int = 1
     cuda_graph: bool = False
-
-
-@dataclass(frozen=True)
-class Codes:
-    """Age codes of a batch cat(A, B), each (2B, code_dim): of the ages to go to, to come back to, and there now."""
-
-    target: Tensor
-    cycle: Tensor
-    source: Tensor
-
-    @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.target, self.cycle, self.source
-
-    def split(self, parts: int) -> "list[Codes]":
-        """Those of the batch's parts."""
-
-        def parted(codes: Tensor) -> list[Tensor]:
-            return [part.flatten(0, 1) for part in _parts(codes.unflatten(0, (2, -1)), parts, dim=1)]
-
-        return [Codes(*codes) for codes in zip(*map(parted, self.tensors), strict=True)]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Pairs of pictures of different classes: A, B (B, 3, H, W) in [-1, 1], their classes (B,) int64.
-
-    Attributes:
-        whole: pairs of the batch that these are part of; None if they are all.
-    """
-
-    A: Tensor
-    B: Tensor
-    A_class: Tensor
-    B_class: Tensor
-    whole: int | None = None
-
-    @property
-    def share(self) -> float:
-        """Of the whole batch."""
-        return len(self.A) / (self.whole or len(self.A))
-
-    @property
-    def reals(self) -> Tensor:
-        return torch.cat([self.A, self.B])
-
-    @property
-    def source(self) -> Tensor:
-        return torch.cat([self.A_class, self.B_class])
-
-    @property
-    def target(self) -> Tensor:
-        return torch.cat([self.B_class, self.A_class])
-
-    def to(self, device: torch.device) -> "Batch":
-        a, b, a_class, b_class = (tensor.to(device, non_blocking=True) for tensor in self.tensors)
-        return Batch(a, b, a_class, b_class, self.whole)
-
-    def split(self, parts: int) -> "list[Batch]":
-        """At most so many parts, of numbers of pairs as equal as may be."""
-        whole = self.whole or len(self.A)
-        split = (_parts(tensor, parts) for tensor in self.tensors)
-        return [Batch(a, b, a_class, b_class, whole) for a, b, a_class, b_class in zip(*split, strict=True)]
-
-    @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.A, self.B, self.A_class, self.B_class
 
 
 class Trainer:
@@ -396,10 +330,6 @@ def _generator_groups(generator: nn.Module, config: OptimizerConfig) -> list[dic
     for name, parameter in generator.named_parameters():
         (slow if any(part in name for part in slow_names) else fast).append(parameter)
     return [{"params": fast}, {"params": slow, "lr": config.lr * MAPPING_LR_SCALE}]
-
-
-def _parts(tensor: Tensor, parts: int, dim: int = 0) -> Sequence[Tensor]:
-    return tensor.tensor_split(min(parts, tensor.shape[dim]), dim)
 
 
 def _compiled(allowed: bool) -> AbstractContextManager[object]:

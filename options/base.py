@@ -143,6 +143,19 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
     display.add_argument("--display_single_pane_ncols", type=whole, default=6, help="pictures in a row")
 
 
+def add_photo_options(photos: argparse._ArgumentGroup) -> None:
+    """How commands that take photos get portraits out of them."""
+    photos.add_argument(
+        "--in_the_wild", action="store_true", help="any photos: find, align and cut out the face first"
+    )
+    photos.add_argument(
+        "--parser",
+        choices=("auto", "deeplab", "grabcut"),
+        default="auto",
+        help="what cuts the person out; auto: deeplab if its weights are there",
+    )
+
+
 def parse(
     parser: argparse.ArgumentParser,
     argv: Sequence[str] | None,

@@ -3,10 +3,8 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
-from options.base import add_shared_options, limit, parse, positive, whole
-from util.in_the_wild.parse import ParserName
+from options.base import add_photo_options, add_shared_options, limit, parse, positive, whole
 
 
 def evaluate_parser() -> argparse.ArgumentParser:
@@ -33,8 +31,7 @@ def evaluate_parser() -> argparse.ArgumentParser:
         help="list of image paths, an image or a folder: aligned portraits with parsing maps, or any photos with "
         "--in_the_wild; scored by others' networks for age and identity",
     )
-    run.add_argument("--in_the_wild", action="store_true", help="find, align and cut out the faces of --photos")
-    run.add_argument("--parser", choices=get_args(ParserName), default="auto", help="what cuts them out")
+    add_photo_options(run)
     run.add_argument("--phase", default="test", help="prefix of the test people's class folders")
     run.add_argument("--ntest", type=limit, default=limit("inf"), help="most test people")
     run.add_argument("--train_people", type=whole, default=500, help="most training people of that baseline; 0: none")

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from options.base import add_shared_options, limit, parse, positive
+from options.base import add_photo_options, add_shared_options, limit, parse, positive
 from util.errors import UserError
 
 
@@ -56,15 +56,7 @@ def test_parser() -> argparse.ArgumentParser:
     photos.add_argument(
         "--image_path_file", type=Path, help="list of image paths, one a line; or an image; or a folder"
     )
-    photos.add_argument(
-        "--in_the_wild", action="store_true", help="any photos: find, align and cut out the face first"
-    )
-    photos.add_argument(
-        "--parser",
-        choices=("auto", "deeplab", "grabcut"),
-        default="auto",
-        help="what cuts the person out; auto: deeplab if its weights are there",
-    )
+    add_photo_options(photos)
 
     run = parser.add_argument_group("use")
     run.add_argument("--phase", default="test", help="prefix of the class folders and of the results")

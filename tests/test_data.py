@@ -229,17 +229,17 @@ def test_an_item_depends_on_its_index_only(dataset):
 def test_photo_lists(tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text("# people\n my photo.jpeg \n\nb/Ünal.png\n", encoding="utf-8")
-    assert [str(p) for p in find_photos(listed)] == ["my photo.jpeg", "b/Ünal.png"]
+    assert [str(p) for p in find_photos(listed, "--image_path_file")] == ["my photo.jpeg", "b/Ünal.png"]
     write_image(tmp_path / "b.png", np.zeros((4, 4, 3), np.uint8))
     write_image(tmp_path / "a.jpg", np.zeros((4, 4, 3), np.uint8))
-    assert find_photos(tmp_path / "b.png") == [tmp_path / "b.png"]
-    assert find_photos(tmp_path) == [tmp_path / "a.jpg", tmp_path / "b.png"]
+    assert find_photos(tmp_path / "b.png", "--image_path_file") == [tmp_path / "b.png"]
+    assert find_photos(tmp_path, "--image_path_file") == [tmp_path / "a.jpg", tmp_path / "b.png"]
     (tmp_path / "empty").mkdir()
     listed.write_text("\n\n")
     (tmp_path / "binary.list").write_bytes(b"\xff\xfe\x00\x01")
     for source in ("missing.txt", "empty", "list.txt", "binary.list"):
         with pytest.raises(UserError, match=source):
-            find_photos(tmp_path / source)
+            find_photos(tmp_path / source, "--image_path_file")
 
 
 def test_outputs_of_photos_with_one_name_do_not_meet(tmp_path):

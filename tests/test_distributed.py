@@ -14,7 +14,8 @@ import torch.multiprocessing
 from golden_weights import golden_input
 
 from models import discriminator
-from models.trainer import Batch, Execution
+from models.batch import Batch
+from models.trainer import Execution
 from tests.conftest import ROOT, TINY, write_dataset
 from tests.test_trainer import make_trainer
 from util.distributed import ALONE, Processes

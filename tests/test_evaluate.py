@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import CLASSES, ROOT, write_dataset
 
-from evaluate import Person, nearest_training_person, photo_scores, score, summary, table_text
+from evaluate import summary, table_text
 from util.images import read_image, write_image
-from util.judge import Judge, Judgement
+from util.judge import Judge, JudgedPicture, Judgement, photo_scores
 from util.metrics import estimated_age, l1, nearest, psnr, ssim
+from util.paired_scores import Person, nearest_training_person, score
 
 AGES = [1.5, 17.5, 60.0]
 ALL = np.ones((16, 16), bool)
@@ -52,11 +53,16 @@ def test_structural_similarity():
 def test_scores_of_what_is_seen_in_photos():
     near, far = np.zeros(128), np.full(128, 0.1)
     truth = Judgement(30.0, near)
-    rows = [(truth, [Judgement(2.0, near), None]), (truth, [Judgement(4.5, far), Judgement(18.0, far)])]
-    young, old = photo_scores(rows, ["0-2", "15-19"]).values()
+    young = photo_scores(
+        [JudgedPicture("0-2", truth, Judgement(2.0, near)), JudgedPicture("0-2", truth, Judgement(4.5, far))]
+    )
+    old = photo_scores([JudgedPicture("15-19", truth, None), JudgedPicture("15-19", truth, Judgement(18.0, far))])
     assert (young.face_found, young.age_error, young.age_inside, young.same_person) == (1, 1.75, 0.5, 0.5)
     assert (old.face_found, old.age_error, old.age_inside, old.same_person) == (0.5, 0.5, 1, 0)
     assert old.identity_distance == pytest.approx(np.sqrt(128) / 10)
+    assert young.age == 3.25
+    nobody = photo_scores([JudgedPicture("0-2", truth, None)])
+    assert (nobody.face_found, nobody.age_error, nobody.same_person) == (0, None, None)
 
 
 def test_a_face_is_judged_and_its_absence_told():

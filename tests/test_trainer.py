@@ -6,9 +6,10 @@ import pytest
 import torch
 from golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 
+from models.batch import Batch, Codes
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
-from models.trainer import Batch, Codes, Execution, LossWeights, OptimizerConfig, Trainer
+from models.trainer import Execution, LossWeights, OptimizerConfig, Trainer
 from util.distributed import ALONE
 
 

@@ -1,5 +1,6 @@
 """Several processes of one training: PyTorch's DistributedDataParallel under its elastic launcher (torchrun)."""
 
+import gc
 import logging
 import os
 import signal
@@ -133,9 +134,13 @@ def joined(device: torch.device, advice: str) -> Iterator[Processes]:
     dist.init_process_group("nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
+        # The launcher stops the others when one leaves badly: the one that writes has to be done by then.
+        dist.barrier()
     except (dist.DistError, RuntimeError) as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
         raise UserError(f"another process of this run is gone; {advice}") from error
     finally:
+        # The networks' wrappers keep the group's threads; one that is alive when Python ends aborts the process.
+        gc.collect()
         dist.destroy_process_group()

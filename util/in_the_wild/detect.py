@@ -36,19 +36,23 @@ def find_landmarks(photo: Image.Image, name: str) -> np.ndarray:
     scale = min(1.0, (_MOST_SEARCHED / (photo.width * photo.height)) ** 0.5)
     searched = photo if scale == 1 else photo.resize((round(photo.width * scale), round(photo.height * scale)))
     pixels = np.asarray(searched)
-    faces = find_faces(pixels)
-    if not faces:
+    boxes = find_boxes(pixels)
+    if not boxes:
         raise UserError(f"{name}: no face found; give a photo of a face that looks towards the camera")
-    if len(faces) > 1:
-        logger.warning("%s: %d faces found, the largest is taken; cut the photo to choose another", name, len(faces))
-    points = np.array([(point.x, point.y) for point in faces[0].parts()], float)
+    if len(boxes) > 1:
+        logger.warning("%s: %d faces found, the largest is taken; cut the photo to choose another", name, len(boxes))
+    points = np.array([(point.x, point.y) for point in find_shape(pixels, boxes[0]).parts()], float)
     return points if scale == 1 else points * (photo.width / searched.width, photo.height / searched.height)
 
 
-def find_faces(pixels: np.ndarray) -> list[Any]:
-    """dlib's `full_object_detection`s, box and 68 landmarks, of the faces in (H, W, 3) uint8; the largest first."""
-    boxes = sorted(_detector()(pixels, 1), key=lambda box: -box.area())
-    return [_predictor()(pixels, box) for box in boxes]
+def find_boxes(pixels: np.ndarray) -> list[Any]:
+    """The `dlib.rectangle`s of the faces in (H, W, 3) uint8, the largest first."""
+    return sorted(_detector()(pixels, 1), key=lambda box: -box.area())
+
+
+def find_shape(pixels: np.ndarray, box: Any) -> Any:
+    """The 68 landmarks of a face as dlib's `full_object_detection`."""
+    return _predictor()(pixels, box)
 
 
 def packaged_model(name: str) -> Path:

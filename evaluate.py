@@ -46,6 +46,8 @@ def main() -> int:
 
 def evaluate_photos(options: argparse.Namespace) -> int:
     """Scores what the model makes of photos by what other networks see in it; 1 if photos could not be used."""
+    names = options.sort_order
+    ages = [centre(name) for name in names]
     photos = find_photos(options.photos, "--photos")
     device = choose_device(options.gpu_ids)
     allow_tf32(False)
@@ -66,19 +68,24 @@ def evaluate_photos(options: argparse.Namespace) -> int:
             logger.error("skipped: %s: no face found in the portrait, so there is none to compare with", photo)
             continue
         rows.append([_judged_picture(folder, label, pixels, seen)])
-        made = _frames(transformer, pixels, anchor_blends(len(options.sort_order)), options.random_seed)
-        for name, frame in zip(options.sort_order, made, strict=True):
+        made = _frames(transformer, pixels, anchor_blends(len(names)), options.random_seed)
+        for name, frame in zip(names, made, strict=True):
             judged.append(JudgedPicture(name, seen, judge(frame)))
             rows[-1].append(_judged_picture(folder, f"{label}_{name}", frame, judged[-1].made))
     if not rows:
         raise UserError(f"--photos {options.photos}: none of its {len(photos)} photos could be used")
-    write_photo_report(folder, options.name, options.sort_order, judged, rows)
+    write_photo_report(folder, options.name, names, ages, judged, rows)
     logger.info("%d of %d photos scored; report in %s", len(rows), len(photos), folder / "index.html")
     return 0 if len(rows) == len(photos) else 1
 
 
 def write_photo_report(
-    folder: Path, model: str, names: Sequence[str], judged: Sequence[JudgedPicture], rows: Sequence[Sequence[Picture]]
+    folder: Path,
+    model: str,
+    names: Sequence[str],
+    ages: Sequence[float],
+    judged: Sequence[JudgedPicture],
+    rows: Sequence[Sequence[Picture]],
 ) -> None:
     """The figures, to the log and as evaluation.json, and the page with all photos, a row of pictures each."""
     makers = {
@@ -95,7 +102,9 @@ def write_photo_report(
     body = [_figures(overall)]
     for figure, title in (("age", "Age that is seen"), ("age_error", "Error of the age that is seen")):
         series = {
-            maker: [(centre(name), of[figure]) for name, of in scores.items() if of[figure] is not None]
+            maker: [
+                (age, of[figure]) for age, of in zip(ages, scores.values(), strict=True) if of[figure] is not None
+            ]
             for maker, scores in by_class.items()
         }
         body.append(line_chart(f"{title} over target age, years", series))

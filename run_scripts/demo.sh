@@ -59,9 +59,7 @@ code=0
 python test.py --name "$name" --gpu_ids "${GPU_IDS:-0}" --traverse --interp_step 0.05 --make_video \
   --deploy --full_progression --output_size 256 --results_dir "$results" "${source[@]}" || code=$?
 
-# Nothing was made, and test.py has said why.
-[ -d "$results/$name/test_latest" ] || exit "$code"
-echo
-echo "Made:"
-find "$results/$name/test_latest" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" 2> /dev/null | sort
+made=$(find "$results/$name/test_latest" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" 2> /dev/null | sort)
+# If nothing was made, test.py has said why.
+[ -z "$made" ] || printf '\nMade:\n%s\n' "$made"
 exit "$code"

@@ -157,6 +157,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
         (["--paired", "people", "--ntest", "1"], "two people"),
         (["--paired", "people", "--name", "nobody", "--sort_order", ",".join(CLASSES)], "nobody"),
         (["--photos", "nowhere"], "--photos nowhere"),
+        (["--photos", "nowhere", "--sort_order", "young,old"], "'young'"),
         ([], "--paired"),
     ],
 )

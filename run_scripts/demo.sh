@@ -59,7 +59,9 @@ code=0
 python test.py --name "$name" --gpu_ids "${GPU_IDS:-0}" --traverse --interp_step 0.05 --make_video \
   --deploy --full_progression --output_size 256 --results_dir "$results" "${source[@]}" || code=$?
 
-made=$(find "$results/$name/test_latest" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" 2> /dev/null | sort)
 # If nothing was made, test.py has said why.
+outputs=$results/$name/test_latest
+[ -d "$outputs" ] || exit "$code"
+made=$(find "$outputs" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" | sort)
 [ -z "$made" ] || printf '\nMade:\n%s\n' "$made"
 exit "$code"

@@ -14,10 +14,10 @@ from types import MethodType
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.batch import Batch
-from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.discriminator import DiscriminatorBlock, DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from models.layers import ModulatedConv2d
 from models.losses import fake_loss, l1_loss, r1_penalty, real_loss
@@ -37,6 +37,18 @@ def per_sample(self: ModulatedConv2d, x: Tensor, latent: Tensor) -> Tensor:
     grouped = F.pad(x, (1, 1, 1, 1), "reflect").reshape(1, -1, height + 2, width + 2)
     made = F.conv2d(grouped, weight.flatten(0, 1), groups=batch).view(batch, -1, height, width) + self.bias
     return self.blur(made) if self.upsample else made
+
+
+def make_original(generator: Generator, discriminator: MultiScaleDiscriminator) -> None:
+    """Has the networks compute as the original's do."""
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv2d):
+            module.forward = MethodType(per_sample, module)  # type: ignore[method-assign]
+    for block in discriminator.modules():
+        if isinstance(block, DiscriminatorBlock):
+            blur, _, conv, activation = block.conv1
+            conv.stride = 1  # type: ignore[assignment]
+            block.conv1 = nn.Sequential(blur, nn.ReflectionPad2d(1), conv, nn.AvgPool2d(2), activation)
 
 
 def original_step(trainer: Trainer, batch: Batch) -> None:
@@ -73,9 +85,7 @@ def measure(options: argparse.Namespace) -> tuple[float, float]:
     generator = Generator(GeneratorConfig(ngf=options.ngf))
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
     if options.one == "baseline":
-        for module in generator.modules():
-            if isinstance(module, ModulatedConv2d):
-                module.forward = MethodType(per_sample, module)  # type: ignore[method-assign]
+        make_original(generator, discriminator)
     layout = torch.contiguous_format if options.one == "baseline" else torch.channels_last
     for network in (generator, discriminator):
         network.to(device, memory_format=layout)  # type: ignore[call-overload]

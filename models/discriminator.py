@@ -32,8 +32,13 @@ class DiscriminatorConfig:
     equalized: bool = True
 
 
-class _Block(nn.Module):
-    """(B, in, H, W) -> (B, out, H / 2, W / 2)."""
+class DiscriminatorBlock(nn.Module):
+    """Features (B, in, H, W) -> (B, out, H / 2, W / 2).
+
+    The second convolution's 2x2 average pooling is taken before it, where it is an average of neighbours without a
+    stride; the convolution then has the stride, and a quarter of the work. Both are linear, so that the order does
+    not matter.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, equalized: bool) -> None:
         super().__init__()
@@ -44,9 +49,8 @@ class _Block(nn.Module):
         )
         self.conv1 = nn.Sequential(
             Blur(out_channels),
-            nn.ReflectionPad2d(1),
-            EqualizedConv2d(out_channels, out_channels, 3, equalized=equalized),
-            nn.AvgPool2d(2),
+            nn.Sequential(nn.ReflectionPad2d(1), nn.AvgPool2d(2, stride=1)),
+            EqualizedConv2d(out_channels, out_channels, 3, stride=2, equalized=equalized),
             nn.LeakyReLU(0.2),
         )
 
@@ -68,7 +72,7 @@ class Discriminator(nn.Module):
         ]
         for _ in range(config.layers):
             wider = min(channels * 2, _MOST_CHANNELS)
-            layers.append(_Block(channels, wider, config.equalized))
+            layers.append(DiscriminatorBlock(channels, wider, config.equalized))
             channels = wider
         self.model = nn.Sequential(*layers)
         self.gan_head = nn.Sequential(

@@ -28,7 +28,7 @@ from data.aging_dataset import (
 )
 from data.loader import PairSampler, make_loader
 from models.batch import Batch
-from models.checkpoint import CheckpointFolder, Network, adopt_weights, load_weights_of_classes, read_tensors
+from models.checkpoint import CheckpointFolder, Network, adopt_weights, load_pretrained_weights, read_tensors
 from models.discriminator import MultiScaleDiscriminator
 from models.generator import Generator, initialize_centered
 from models.trainer import Trainer
@@ -180,7 +180,7 @@ def load_pretrained(options: argparse.Namespace, networks: Mapping[Network, nn.M
     for name, network in networks.items():
         if not (alone and name == "D"):
             source = average if alone else folder.weights(epoch, name)
-            load_weights_of_classes(network, source, classes, options.sort_order)
+            load_pretrained_weights(network, source, classes, options.sort_order)
 
 
 def resume(folder: CheckpointFolder, epoch: str, trainer: Trainer) -> Position:

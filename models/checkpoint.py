@@ -1,5 +1,6 @@
 """Weights and training state on disk (spec/method.md section 8)."""
 
+import math
 import pickle
 import re
 import zipfile
@@ -22,6 +23,10 @@ _CLASS_BLOCKS = (
     (r"age_encoder\.encoder\.15\.", 0),
     (r"(coarser\.\d+\.)?gan_head\.3\.", 0),
 )
+
+_GENERATOR = r"(id_encoder|age_encoder|decoder)\."
+# Of a wider network's initial weights, in what it takes over from a narrower one.
+_FRESH_SHARE = 0.03
 
 # Which option decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
@@ -121,8 +126,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
     adopt_weights(network, read_tensors(path), path)
 
 
-def load_weights_of_classes(network: nn.Module, path: Path, old: Sequence[str], new: Sequence[str]) -> None:
-    """Loads weights of a model with other age classes, to train on from.
+def load_pretrained_weights(network: nn.Module, path: Path, old: Sequence[str], new: Sequence[str]) -> None:
+    """Loads weights of another model to train on from, which may have other age classes and a narrower generator.
 
     What belongs to a class is taken from the class of the same name; for one that the model does not know, from the
     class at the nearest place in its order.
@@ -133,13 +138,40 @@ def load_weights_of_classes(network: nn.Module, path: Path, old: Sequence[str], 
     step = (len(old) - 1) / (len(new) - 1)
     sources = [old.index(name) if name in old else round(place * step) for place, name in enumerate(new)]
     weights = {name.removeprefix("module."): value for name, value in read_tensors(path).items()}
-    for pattern, dim in _CLASS_BLOCKS:
-        for name, value in weights.items():
-            # Anything else is told by adopt_weights.
-            if re.match(pattern, name) and isinstance(value, Tensor):
-                blocks = value.tensor_split(len(old), dim)
-                weights[name] = torch.cat([blocks[source] for source in sources], dim)
+    fresh = network.state_dict()
+    for name, value in weights.items():
+        # Anything else is told by adopt_weights.
+        if isinstance(value, Tensor) and name in fresh:
+            for pattern, dim in _CLASS_BLOCKS:
+                if re.match(pattern, name):
+                    blocks = value.tensor_split(len(old), dim)
+                    value = torch.cat([blocks[source] for source in sources], dim)
+            weights[name] = _widened(name, value, fresh[name]) if re.match(_GENERATOR, name) else value
     adopt_weights(network, weights, path)
+
+
+def _widened(name: str, value: Tensor, fresh: Tensor) -> Tensor:
+    """A parameter of a narrower generator for a wider one, which then makes nearly the same pictures.
+
+    Every channel is there several times, and those that read it share their weight among the copies (Chen, Goodfellow
+    and Shlens 2016, "Net2Net"). A little of the wider network's initial weights lets the copies part in training.
+    What is no multiple as wide is left as it is.
+    """
+    copies = [new // old for new, old in zip(fresh.shape, value.shape, strict=False)]
+    fits = value.dim() == fresh.dim() and all(
+        value.shape[dim] * n == fresh.shape[dim] for dim, n in enumerate(copies)
+    )
+    if not fits or max(copies, default=1) == 1:
+        return value
+    wide = value.float().repeat(copies)
+    if "bias" in name:
+        # A modulated convolution's output grows with its inputs, and is normalised after the bias.
+        return wide * math.sqrt(copies[1]) if value.dim() == 4 else wide
+    if "blur" in name:
+        return wide
+    # The equalised scale has a part of the division.
+    share = math.sqrt(copies[1]) if "weight_orig" in name else copies[1]
+    return wide / share + _FRESH_SHARE * fresh.cpu()
 
 
 def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) -> None:

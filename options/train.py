@@ -29,7 +29,11 @@ def train_parser() -> argparse.ArgumentParser:
     run.add_argument("--phase", default="train", help="prefix of the class folders")
     run.add_argument("--epochs", type=positive, default=400)
     run.add_argument("--continue_train", "--continue_training", action="store_true", help="go on from --which_epoch")
-    run.add_argument("--load_pretrain", type=Path, help="folder of a model to start from")
+    run.add_argument(
+        "--load_pretrain",
+        type=Path,
+        help="folder of a model to start from, whose --ngf may be a fraction of this one's",
+    )
     run.add_argument("--seed", type=whole, default=0, help="of initial weights, pairs, crops and age codes")
     run.add_argument("--debug", action="store_true", help="one epoch, displayed at every iteration")
     run.add_argument("--dry-run", action="store_true", help="print settings, counts and sizes, and stop")

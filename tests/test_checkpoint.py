@@ -5,7 +5,14 @@ import pickle
 import pytest
 import torch
 
-from models.checkpoint import CheckpointFolder, export_half, load_weights, read_tensors, write_tensors
+from models.checkpoint import (
+    CheckpointFolder,
+    export_half,
+    load_pretrained_weights,
+    load_weights,
+    read_tensors,
+    write_tensors,
+)
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from util.errors import UserError
@@ -54,6 +61,23 @@ def test_module_prefix_and_half_precision_load(generator, tmp_path):
     for name, value in other.state_dict().items():
         assert value.dtype == torch.float32
         assert torch.equal(value, generator.state_dict()[name].half().float())
+
+
+def test_a_wider_network_goes_on_from_the_pictures_of_a_narrower_one(generator, file, monkeypatch):
+    wider, classes = Generator(GeneratorConfig(**{**vars(SMALL), "ngf": 12})), ["a", "b", "c"]
+    images, codes = torch.rand(2, 3, 16, 16) * 2 - 1, torch.rand(2, SMALL.code_dim)
+    load_pretrained_weights(wider, file, classes, classes)
+    first, _, copy = wider.id_encoder.encoder[5].conv.weight_orig.split(4, dim=1)
+    assert not torch.equal(first, copy), "copies can part"
+    monkeypatch.setattr("models.checkpoint._FRESH_SHARE", 0)
+    load_pretrained_weights(wider, file, classes, classes)
+    with torch.no_grad():
+        # The small constants in norms count for less in the wider network.
+        difference = wider.synthesize(images, codes) - generator.synthesize(images, codes)
+        assert difference.abs().mean() < 1e-3
+        assert torch.allclose(wider.age_encoder(images), generator.age_encoder(images), atol=1e-4)
+    with pytest.raises(UserError, match="--ngf"):
+        load_pretrained_weights(Generator(GeneratorConfig(**{**vars(SMALL), "ngf": 6})), file, classes, classes)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Stage:
         grey: share of hair without colour.
         recede: how far the hairline has gone back.
         spots: of aged skin.
-        hair_length: of the person's style; short on infants.
+        hair_length: of the person's style; short on infants, but to be told.
     """
 
     age: float
@@ -58,7 +58,7 @@ def stage(identity: Identity, age: float) -> Stage:
         grey=_smooth(age, identity.grey_onset - 20, identity.grey_onset + 14),
         recede=recede,
         spots=_smooth(age, 42, 70),
-        hair_length=_smooth(age, 0.3, 6.5),
+        hair_length=_smooth(age, -1.5, 8),
     )
 
 

@@ -8,6 +8,8 @@ from datasets.people.head import Head
 from datasets.people.painter import SHADOW, SIDES, Painter, mix
 
 _GREY = (186, 184, 181)
+# Hair of this length (Stage.hair_length) shows its style; a child's of one year does.
+_STYLED = 0.16
 # Where the locks of a style end on a grown head; styles not named end at the ears.
 _ENDS = {"long": 1.75, "wavy": 1.55, "bob": 0.92}
 _VOLUME = {
@@ -26,7 +28,7 @@ _VOLUME = {
 def paint_hair_behind(painter: Painter) -> None:
     """What lies behind head and neck: the back of long hair, and a bun."""
     identity, now = painter.head.identity, painter.head.stage
-    if identity.hair_style == "bun" and now.hair_length > 0.3:
+    if identity.hair_style == "bun" and now.hair_length > _STYLED:
         size = 0.25 * now.hair_length
         _brush(painter, painter.patch(ellipse((0.0, -1.1), (size * 1.1, size)), 0.006))
     end = _end(painter.head)
@@ -58,9 +60,9 @@ def paint_hair(painter: Painter) -> None:
     end = _end(head)
     if end is not None:
         shapes += [_lock(head, end, side) for side in SIDES]
-    if identity.bangs and now.hair_length > 0.4:
+    if identity.bangs and now.hair_length > _STYLED:
         shapes.append(_fringe(head))
-    elif identity.hair_style in ("side", "bob", "long", "pixie") and now.hair_length > 0.4:
+    elif identity.hair_style in ("side", "bob", "long", "pixie") and now.hair_length > _STYLED:
         shapes.append(_sweep(head))
     # Hair throws a soft shadow on the forehead.
     painter.shade([shape + (0, 0.035) for shape in shapes], 0.32 * now.hair_length, 0.03)
@@ -91,7 +93,7 @@ def _volume(head: Head) -> float:
 def _end(head: Head) -> float | None:
     """Where locks end; None where there are none."""
     target = _ENDS.get(head.identity.hair_style)
-    if target is None or head.stage.hair_length < 0.12:
+    if target is None or head.stage.hair_length < _STYLED:
         return None
     target = 0.75 + (target - 0.75) * (1 - 0.5 * head.stage.sag)
     return 0.15 + (target - 0.15) * head.stage.hair_length

@@ -121,7 +121,8 @@ def sample_identity(seed: int, index: int) -> Identity:
         parting=float(rng.uniform(-0.8, 0.8)),
         bangs=bool(not male and rng.random() < 0.35),
         balding=float(rng.random()) if male else 0.0,
-        grey_onset=float(rng.uniform(46, 62)),
+        # From 45 to 65 about a quarter of people's hair is grey (Panhard, Lozano and Loussouarn 2012).
+        grey_onset=float(rng.uniform(56, 64)),
         beard=float(max(0.0, rng.uniform(-0.8, 1))) if male else 0.0,
         freckles=float(max(0.0, rng.uniform(-1.5, 1)) * lightness),
         mole=(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(0.15, 0.85))) if rng.random() < 0.3 else None,

@@ -11,10 +11,11 @@ _BLUSH = (224, 92, 84)
 
 
 def skin_color(head: Head) -> np.ndarray:
-    """(3,) RGB; infants are pinker, the old paler and more yellow."""
+    """(3,) RGB; infants are pinker, children lighter, the old darker and more yellow."""
     now = head.stage
     color = np.array(head.identity.skin) + head.identity.undertone * np.array((4, -3, -3))
-    color += now.baby * np.array((6, 1, 2)) + now.sag * np.array((-6, -8, -11))
+    color += now.baby * np.array((6, 1, 2)) + now.child * np.array((8, 7, 7))
+    color += now.settled * np.array((-7, -9, -10)) + now.sag * np.array((-6, -8, -11))
     return np.clip(color, 0, 255)
 
 

@@ -5,7 +5,6 @@ python evaluate.py --name females_model --photos photos.txt --in_the_wild
 """
 
 import argparse
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from dominate import tags
-from dominate.dom_tag import dom_tag
 from tqdm import tqdm
 
 from data.age_classes import centre
@@ -28,13 +25,20 @@ from options.base import load_transformer, transform
 from options.evaluate import evaluate_parser, parse_evaluate_options
 from util.device import allow_tf32, choose_device
 from util.errors import UserError, run_command
-from util.files import atomic_path
-from util.html import Picture, line_chart, picture_table, write_page
-from util.images import to_pixels, to_tensor, write_image
+from util.fidelity import inception_distances
+from util.images import to_pixels, to_tensor
 from util.in_the_wild import PortraitMaker
-from util.judge import Judge, JudgedPicture, Judgement, photo_scores
-from util.metrics import estimated_age, l1
+from util.judge import Judge, JudgedPicture
+from util.metrics import estimated_age
 from util.paired_scores import Person, Scores, nearest_training_person, score
+from util.score_pages import (
+    JudgedPhoto,
+    judged_picture,
+    table_text,
+    write_json,
+    write_paired_report,
+    write_photo_report,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +59,7 @@ def evaluate_photos(options: argparse.Namespace) -> int:
     read = PortraitMaker(options.loadSize, options.parser, device) if options.in_the_wild else read_portrait
     to_model_size, judge = transform(options, flip=False), Judge()
     folder = options.results_dir / options.name / f"photos_{options.which_epoch}"
-    judged: list[JudgedPicture] = []
-    rows: list[list[Picture]] = []
+    judged: list[JudgedPhoto] = []
     for photo, label in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
         try:
             pixels = to_model_size(read(photo).pixels)
@@ -67,51 +70,20 @@ def evaluate_photos(options: argparse.Namespace) -> int:
         if seen is None:
             logger.error("skipped: %s: no face found in the portrait, so there is none to compare with", photo)
             continue
-        rows.append([_judged_picture(folder, label, pixels, seen)])
         made = _frames(transformer, pixels, anchor_blends(len(names)), options.random_seed)
-        for name, frame in zip(names, made, strict=True):
-            judged.append(JudgedPicture(name, seen, judge(frame)))
-            rows[-1].append(_judged_picture(folder, f"{label}_{name}", frame, judged[-1].made))
-    if not rows:
+        pictures = [JudgedPicture(name, seen, judge(frame)) for name, frame in zip(names, made, strict=True)]
+        row = [judged_picture(folder, label, pixels, seen)]
+        for picture, frame in zip(pictures, made, strict=True):
+            row.append(judged_picture(folder, f"{label}_{picture.target}", frame, picture.made))
+        judged.append(JudgedPhoto(label, row, pictures))
+    if not judged:
         raise UserError(f"--photos {options.photos}: none of its {len(photos)} photos could be used")
-    write_photo_report(folder, options.name, names, ages, judged, rows)
-    logger.info("%d of %d photos scored; report in %s", len(rows), len(photos), folder / "index.html")
-    return 0 if len(rows) == len(photos) else 1
-
-
-def write_photo_report(
-    folder: Path,
-    model: str,
-    names: Sequence[str],
-    ages: Sequence[float],
-    judged: Sequence[JudgedPicture],
-    rows: Sequence[Sequence[Picture]],
-) -> None:
-    """The figures, to the log and as evaluation.json, and the page with all photos, a row of pictures each."""
-    makers = {
-        model: judged,
-        "copy of the input": [JudgedPicture(picture.target, picture.photo, picture.photo) for picture in judged],
-    }
-    overall = {maker: asdict(photo_scores(pictures)) for maker, pictures in makers.items()}
-    by_class = {
-        maker: {name: asdict(photo_scores([p for p in pictures if p.target == name])) for name in names}
-        for maker, pictures in makers.items()
-    }
-    report = {"photos": len(rows), "classes": names, "overall": overall, "by_class": by_class}
-    write_json(folder / "evaluation.json", report)
-    body = [_figures(overall)]
-    for figure, title in (("age", "Age that is seen"), ("age_error", "Error of the age that is seen")):
-        series = {
-            maker: [
-                (age, of[figure]) for age, of in zip(ages, scores.values(), strict=True) if of[figure] is not None
-            ]
-            for maker, scores in by_class.items()
-        }
-        body.append(line_chart(f"{title} over target age, years", series))
-    body.append(picture_table(["input", *names], rows))
-    facts = {"model": model, "photos": str(len(rows)), "classes": ", ".join(names)}
-    write_page(folder / "index.html", f"{model}: evaluation on photos", facts, body)
+    files = [[folder / picture.path for picture in photo.row] for photo in judged]
+    distances = inception_distances([path for row in files for path in row[1:]], [row[0] for row in files], device)
+    overall = write_photo_report(folder, options.name, names, ages, judged, distances)
     logger.info("%s", table_text(overall))
+    logger.info("%d of %d photos scored; report in %s", len(judged), len(photos), folder / "index.html")
+    return 0 if len(judged) == len(photos) else 1
 
 
 def evaluate_paired(options: argparse.Namespace) -> int:
@@ -142,7 +114,7 @@ def evaluate_paired(options: argparse.Namespace) -> int:
     folder = options.results_dir / options.name / f"evaluation_{options.which_epoch}"
     report = summary(scored, names, monotone, options.name)
     write_json(folder / "evaluation.json", {"people": len(people), "classes": names, **report})
-    write_report(folder, options.name, names, ages, people, made, report)
+    write_paired_report(folder, options.name, names, ages, people, made, report)
     logger.info("%s", table_text(report["overall"]))
     logger.info("monotone steps of %s: %.1f %%; report in %s", options.name, 100 * monotone, folder / "index.html")
     return 0
@@ -213,98 +185,6 @@ def summary(
         pairs[maker] = {f"{names[source]} to {names[target]}": v for (source, target), v in values.items()}
     overall[model]["monotone_steps"] = monotone
     return {"overall": overall, "pairs": pairs}
-
-
-def table_text(overall: Mapping[str, Mapping[str, float | None]]) -> str:
-    """The means as a Markdown table."""
-    head, *rows = _cells(overall)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
-
-
-def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Writes the figures, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def write_report(
-    folder: Path,
-    model: str,
-    names: Sequence[str],
-    ages: Sequence[float],
-    people: Sequence[Person],
-    made: np.ndarray,
-    report: Mapping[str, dict],
-) -> None:
-    """The page: figures, curves, and the pictures of the best, median and worst person."""
-    overall, pairs = report["overall"], report["pairs"][model]
-    errors = [
-        np.mean([l1(made[n, s, t], p.truths[t], p.heads[t]) for s in range(len(ages)) for t in range(len(ages))])
-        for n, p in enumerate(people)
-    ]
-    order = np.argsort(errors)
-    chosen = dict(zip(("best", "median", "worst"), order[[0, len(order) // 2, -1]], strict=True))
-    estimated = {
-        f"from {name}": [
-            (age, float(np.mean([estimated_age(made[n, s, t], p.truths, ages) for n, p in enumerate(people)])))
-            for t, age in enumerate(ages)
-        ]
-        for s, name in enumerate(names)
-    }
-    by_class = {
-        f"from {name}": [(age, pairs[f"{name} to {other}"]["l1"]) for other, age in zip(names, ages, strict=True)]
-        for name in names
-    }
-    body: list[dom_tag] = [_figures(overall)]
-    body += [
-        line_chart("Estimated age over target age, years", estimated),
-        line_chart("L1 over target age", by_class),
-    ]
-    for word, number in chosen.items():
-        body += [
-            tags.h2(f"The {word}: {people[number].name}, L1 {errors[number]:.4f}"),
-            picture_table(["input or truth", *names], _picture_rows(folder, people[number], made[number], names)),
-        ]
-    facts = {"model": model, "people": str(len(people)), "classes": ", ".join(names)}
-    write_page(folder / "index.html", f"{model}: evaluation on true pictures", facts, body)
-
-
-def _judged_picture(folder: Path, label: str, pixels: np.ndarray, judgement: Judgement | None) -> Picture:
-    path = f"images/{label}.png"
-    write_image(folder / path, pixels)
-    return Picture(path, f"{label}: looks {judgement.age:.0f}" if judgement else f"{label}: no face found")
-
-
-def _figures(overall: Mapping[str, Mapping[str, float | None]]) -> dom_tag:
-    head, *rows = _cells(overall)
-    table = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in head])))
-    for maker, *cells in rows:
-        table.add(tags.tr([tags.th(maker), *(tags.td(cell) for cell in cells)]))
-    return tags.div(table, cls="scroll")
-
-
-def _cells(overall: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
-    """The means as lines of text, the first with their names."""
-    columns = list(dict.fromkeys(name for values in overall.values() for name in values))
-    rows = [
-        [maker, *("" if values.get(name) is None else f"{values[name]:.4f}" for name in columns)]
-        for maker, values in overall.items()
-    ]
-    return [["", *columns], *rows]
-
-
-def _picture_rows(folder: Path, person: Person, made: np.ndarray, names: Sequence[str]) -> list[list[Picture]]:
-    def picture(label: str, pixels: np.ndarray) -> Picture:
-        path = f"images/{person.name}_{label}.png"
-        write_image(folder / path, pixels)
-        return Picture(path, label)
-
-    truths = [picture(f"true {name}", person.truths[index]) for index, name in enumerate(names)]
-    rows = [[truths[0], *truths]]
-    for source, name in enumerate(names):
-        outputs = [picture(f"{name} to {other}", made[source, target]) for target, other in enumerate(names)]
-        rows.append([truths[source], *outputs])
-    return rows
 
 
 def _frames(transformer: AgeTransformer, pixels: np.ndarray, blends: torch.Tensor, seed: int) -> np.ndarray:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from conftest import CLASSES, ROOT, write_dataset
 
-from evaluate import summary, table_text
+from evaluate import summary
 from util.images import read_image, write_image
 from util.judge import Judge, JudgedPicture, Judgement, photo_scores
 from util.metrics import estimated_age, l1, nearest, psnr, ssim
 from util.paired_scores import Person, nearest_training_person, score
+from util.score_pages import table_text
 
 AGES = [1.5, 17.5, 60.0]
 ALL = np.ones((16, 16), bool)
@@ -73,14 +74,20 @@ def test_a_face_is_judged_and_its_absence_told():
     assert Judge()(np.full((64, 64, 3), 90, np.uint8)) is None
 
 
-def test_photos_are_scored_and_bad_ones_told(run, tmp_path):
+def test_photos_are_scored_and_bad_ones_told(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     listed = tmp_path / "photos.txt"
     listed.write_text(f"{ROOT / 'assets' / 'people' / 'male_1.png'}\n{tmp_path / 'missing.png'}\n")
     folder = ROOT / "checkpoints"
     arguments = ["--name", "demo_model", "--checkpoints_dir", folder, "--gpu_ids", -1, "--photos", listed]
     done = run("evaluate.py", *arguments, code=1)
     assert "missing.png" in done.stderr
-    figures = json.loads((tmp_path / "results" / "demo_model" / "photos_latest" / "evaluation.json").read_text())
+    assert "FID and KID are left out" in done.stderr
+    folder = tmp_path / "results" / "demo_model" / "photos_latest"
+    page = (folder / "index.html").read_text()
+    for word in ("best", "median", "worst"):
+        assert f"The {word}: male_1" in page
+    figures = json.loads((folder / "evaluation.json").read_text())
     assert figures["photos"] == 1
     assert figures["overall"]["copy of the input"]["identity_distance"] == 0
     assert len(figures["by_class"]["demo_model"]) == 6

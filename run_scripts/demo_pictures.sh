@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Makes the README's pictures again, in assets: six unseen people by the demo model, moving and at six ages, and the
+# contact sheet of drawn people.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+prepare_environment requirements.txt
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python datasets/synthesize.py --out "$work/sheet" --identities 1 --size 160 --seed 0 --contact_sheet
+python datasets/synthesize.py --out "$work/people" --together --identities 6 --test_fraction 1 --size 64 --seed 2026
+person=0
+for class in 7-9 15-19 30-39 0-2 30-39 50-69; do
+  printf '%s/people/test%s/%05d_0.png\n' "$work" "$class" "$person"
+  person=$((person + 1))
+done > "$work/list.txt"
+python test.py --name demo_model --gpu_ids "${GPU_IDS:-0}" --image_path_file "$work/list.txt" --output_size 160 \
+  --traverse --interp_step 0.05 --deploy --full_progression --random_seed 0 --results_dir "$work"
+
+python - "$work/demo_model/test_latest_seed0" "$work/sheet/contact_sheet.jpg" <<'PYTHON'
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from util.images import read_image, write_image
+from util.sheets import column, row
+
+made, sheet, assets = Path(sys.argv[1]), Path(sys.argv[2]), Path("assets")
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(read_image(path))
+
+
+shutil.copy(sheet, assets / sheet.name)
+write_image(assets / "demo_progression.png", column(pixels(path) for path in sorted((made / "deploy").glob("*.png"))))
+series = [sorted(folder.glob("*.png"))[::2] for folder in sorted((made / "traversal").iterdir())]
+growing = [Image.fromarray(row(map(pixels, frames))) for frames in zip(*series, strict=True)]
+first, *others = [*growing, *growing[-2:0:-1]]
+first.save(assets / "demo.webp", save_all=True, append_images=others, duration=80, loop=0, quality=70)
+PYTHON

@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES
 
 from data.age_classes import ANCHORS, centre, position
 from data.aging_dataset import (
@@ -23,6 +22,7 @@ from data.masking import Label, mask
 from data.photo_list import find_photos, output_names
 from data.transforms import Transform
 from models.age_code import make_codes
+from tests.conftest import CLASSES
 from util.errors import UserError
 from util.images import to_pixels, to_tensor, write_image
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing
-from golden_weights import golden_input
 
 from models import discriminator
 from models.batch import Batch
 from models.trainer import Execution
 from tests.conftest import ROOT, TINY, write_dataset
+from tests.golden_weights import golden_input
 from tests.test_trainer import make_trainer
 from util.distributed import ALONE, Processes
 

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from conftest import CLASSES, ROOT, write_dataset
 
 from evaluate import summary
+from tests.conftest import CLASSES, ROOT, write_dataset
 from util.images import read_image, write_image
 from util.judge import Judge, JudgedPicture, Judgement, photo_scores
 from util.metrics import estimated_age, l1, nearest, psnr, ssim

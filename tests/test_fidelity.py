@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from torch import nn
 
+from tests.conftest import ROOT
 from util.errors import UserError
 from util.fidelity import WEIGHTS, inception_distances
 from util.images import write_image

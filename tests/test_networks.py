@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig, initialize_centered
 from models.layers import Blur, ModulatedConv2d
+from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 
 SMALL_G, SMALL_D = GeneratorConfig(ngf=8, dim_per_class=4), DiscriminatorConfig(ndf=8, layers=4)
 ALL = list(range(6))

@@ -11,11 +11,11 @@ import time
 
 import pytest
 import torch
-from conftest import CLASSES, ROOT, TINY, write_dataset
 from PIL import Image
 
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
+from tests.conftest import CLASSES, ROOT, TINY, write_dataset
 
 
 def train(run, *arguments, code=0):

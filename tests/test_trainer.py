@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 
 from models.batch import Batch, Codes
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from models.trainer import Execution, LossWeights, OptimizerConfig, Trainer
+from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 from util.distributed import ALONE
 
 

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -134,7 +133,7 @@ def result_rows(
 
     def picture(label: str) -> Picture:
         caption = f"{path.stem} ({name})" if label == "input" else label
-        return Picture(f"images/{quote(f'{name}_{path.stem}_{label}')}.png", caption)
+        return Picture(f"images/{name}_{path.stem}_{label}.png", caption)
 
     return [[picture(label) for label, _ in pairs] for pairs in rows]
 

@@ -173,6 +173,7 @@ def load_pretrained(options: argparse.Namespace, networks: Mapping[Network, nn.M
     path = folder.path / OPT_FILE
     saved = read_options(path) if path.is_file() else {}
     classes = class_names(str(saved.get("sort_order", ",".join(ANCHORS))))
+    copies = _times_as_wide(options, saved)
     average = folder.weights(epoch, "g_running")
     alone = average.is_file() and not folder.weights(epoch, "G").is_file()
     if alone:
@@ -180,7 +181,24 @@ def load_pretrained(options: argparse.Namespace, networks: Mapping[Network, nn.M
     for name, network in networks.items():
         if not (alone and name == "D"):
             source = average if alone else folder.weights(epoch, name)
-            load_pretrained_weights(network, source, classes, options.sort_order)
+            load_pretrained_weights(network, source, classes, options.sort_order, 1 if name == "D" else copies)
+
+
+def _times_as_wide(options: argparse.Namespace, saved: Mapping[str, object]) -> int:
+    """How often the pretrained generator's channels are taken; 1 also where that cannot be, which loading tells."""
+    ngf = int(str(saved.get("ngf", options.ngf)))
+    if ngf == options.ngf or options.ngf % ngf:
+        return 1
+    if not options.use_modulated_conv or options.decoder_norm != "pixel":
+        raise UserError(
+            f"--ngf {options.ngf}: the pretrained model has {ngf}, and only one with --use_modulated_conv and "
+            "--decoder_norm pixel can be made wider; leave --ngf out"
+        )
+    copies: int = options.ngf // ngf
+    logger.info(
+        "%s: --ngf %d there, %d here; each channel is taken %d times", options.load_pretrain, ngf, options.ngf, copies
+    )
+    return copies
 
 
 def resume(folder: CheckpointFolder, epoch: str, trainer: Trainer) -> Position:

@@ -24,7 +24,6 @@ _CLASS_BLOCKS = (
     (r"(coarser\.\d+\.)?gan_head\.3\.", 0),
 )
 
-_GENERATOR = r"(id_encoder|age_encoder|decoder)\."
 # Of a wider network's initial weights, in what it takes over from a narrower one.
 _FRESH_SHARE = 0.03
 
@@ -126,11 +125,20 @@ def load_weights(network: nn.Module, path: Path) -> None:
     adopt_weights(network, read_tensors(path), path)
 
 
-def load_pretrained_weights(network: nn.Module, path: Path, old: Sequence[str], new: Sequence[str]) -> None:
+def load_pretrained_weights(
+    network: nn.Module, path: Path, old: Sequence[str], new: Sequence[str], copies: int = 1
+) -> None:
     """Loads weights of another model to train on from, which may have other age classes and a narrower generator.
 
     What belongs to a class is taken from the class of the same name; for one that the model does not know, from the
     class at the nearest place in its order.
+
+    Args:
+        network: that takes the weights.
+        path: the other model's file.
+        old, new: the other model's classes, and this one's.
+        copies: how many times as wide this network is; above 1 only a generator whose decoder has modulated
+            convolutions and PixelNorm.
 
     Raises:
         UserError: as `load_weights`.
@@ -142,35 +150,37 @@ def load_pretrained_weights(network: nn.Module, path: Path, old: Sequence[str], 
     for name, value in weights.items():
         # Anything else is told by adopt_weights.
         if isinstance(value, Tensor) and name in fresh:
-            for pattern, dim in _CLASS_BLOCKS:
-                if re.match(pattern, name):
-                    blocks = value.tensor_split(len(old), dim)
-                    value = torch.cat([blocks[source] for source in sources], dim)
-            weights[name] = _widened(name, value, fresh[name]) if re.match(_GENERATOR, name) else value
+            of_classes = next((dim for pattern, dim in _CLASS_BLOCKS if re.match(pattern, name)), None)
+            if of_classes is not None and of_classes < value.dim():
+                blocks = value.tensor_split(len(old), of_classes)
+                value = torch.cat([blocks[source] for source in sources], of_classes)
+            weights[name] = _widened(name, value, fresh[name], copies, of_classes)
     adopt_weights(network, weights, path)
 
 
-def _widened(name: str, value: Tensor, fresh: Tensor) -> Tensor:
+def _widened(name: str, value: Tensor, fresh: Tensor, copies: int, fixed: int | None) -> Tensor:
     """A parameter of a narrower generator for a wider one, which then makes nearly the same pictures.
 
     Every channel is there several times, and those that read it share their weight among the copies (Chen, Goodfellow
     and Shlens 2016, "Net2Net"). A little of the wider network's initial weights lets the copies part in training.
-    What is no multiple as wide is left as it is.
+    What is of another shape even so is left as it is, as is all if the dimension `fixed` would have to grow.
     """
-    copies = [new // old for new, old in zip(fresh.shape, value.shape, strict=False)]
-    fits = value.dim() == fresh.dim() and all(
-        value.shape[dim] * n == fresh.shape[dim] for dim, n in enumerate(copies)
-    )
-    if not fits or max(copies, default=1) == 1:
+    if copies == 1 or value.dim() != fresh.dim():
         return value
-    wide = value.float().repeat(copies)
+    times = [1 if new == old else copies for new, old in zip(fresh.shape, value.shape, strict=True)]
+    wide = value.float().repeat(times)
+    if wide.shape != fresh.shape or (fixed is not None and times[fixed] > 1):
+        return value
     if "bias" in name:
         # A modulated convolution's output grows with its inputs, and is normalised after the bias.
-        return wide * math.sqrt(copies[1]) if value.dim() == 4 else wide
+        return wide * math.sqrt(times[1]) if value.dim() == 4 else wide
     if "blur" in name:
         return wide
-    # The equalised scale has a part of the division.
-    share = math.sqrt(copies[1]) if "weight_orig" in name else copies[1]
+    if re.search(r"conv[01]\.weight$", name):
+        share = 1.0  # demodulation divides
+    else:
+        # The equalised scale has a part of the division.
+        share = math.sqrt(times[1]) if "weight_orig" in name else times[1]
     return wide / share + _FRESH_SHARE * fresh.cpu()
 
 

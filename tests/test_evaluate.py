@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from evaluate import summary
+from evaluate import evaluate_photos, summary
+from options.evaluate import evaluate_parser, parse_evaluate_options
 from tests.conftest import CLASSES, ROOT, write_dataset
+from util.html import Picture
 from util.images import read_image, write_image
 from util.judge import Judge, JudgedPicture, Judgement, photo_scores
 from util.metrics import estimated_age, l1, nearest, psnr, ssim
 from util.paired_scores import Person, nearest_training_person, score
-from util.score_pages import table_text
+from util.score_pages import JudgedPhoto, table_text, write_photo_report
 
 AGES = [1.5, 17.5, 60.0]
 ALL = np.ones((16, 16), bool)
@@ -64,6 +66,52 @@ def test_scores_of_what_is_seen_in_photos():
     assert young.age == 3.25
     nobody = photo_scores([JudgedPicture("0-2", truth, None)])
     assert (nobody.face_found, nobody.age_error, nobody.same_person) == (0, None, None)
+
+
+def test_the_page_of_photos_goes_from_the_best_to_the_worst(tmp_path):
+    def photo(label, seen):
+        made = None if seen is None else Judgement(seen, np.zeros(128))
+        judged = JudgedPicture("15-19", Judgement(30.0, np.zeros(128)), made)
+        return JudgedPhoto(label, [Picture(f"images/{label}.png", label)] * 2, [judged])
+
+    photos = [photo("nobody", None), photo("off", 37.5), photo("right", 17.5)]
+    overall = write_photo_report(tmp_path, "model", ["15-19"], [17.5], photos, {"fid": 3.0})
+    assert (
+        overall["model"]["fid"]
+        == json.loads((tmp_path / "evaluation.json").read_text())["overall"]["model"]["fid"]
+        == 3
+    )
+    assert overall["model"]["age_error"] == 10
+    page = (tmp_path / "index.html").read_text()
+    for line in (
+        "The best: right, 0.0 years off",
+        "The median: off, 20.0 years off",
+        "The worst: nobody, no face found",
+    ):
+        assert line in page
+    every = page[page.index("All photos") :]
+    assert every.index("right.png") < every.index("off.png") < every.index("nobody.png")
+
+
+def test_a_page_of_photos_without_a_face_in_what_was_made(tmp_path):
+    judged = JudgedPicture("15-19", Judgement(30.0, np.zeros(128)), None)
+    photo = JudgedPhoto("one", [Picture("images/one.png")], [judged])
+    overall = write_photo_report(tmp_path, "model", ["15-19"], [17.5], [photo], {})
+    assert (overall["model"]["face_found"], overall["model"]["age_error"]) == (0, None)
+    assert "no face found" in (tmp_path / "index.html").read_text()
+
+
+def test_distances_are_of_what_was_made_and_the_photos(tmp_path, monkeypatch):
+    compared = []
+    monkeypatch.setattr("evaluate.inception_distances", lambda *files: compared.extend(files) or {"fid": 1.0})
+    arguments = ["--name", "demo_model", "--checkpoints_dir", ROOT / "checkpoints", "--gpu_ids", -1, "--photos",
+                 ROOT / "assets" / "people" / "male_1.png", "--results_dir", tmp_path]  # fmt: skip
+    evaluate_photos(parse_evaluate_options(evaluate_parser(), list(map(str, arguments))))
+    made, photos, _ = compared
+    assert [path.stem for path in photos] == ["male_1"]
+    assert [path.stem.removeprefix("male_1_") for path in made] == ["0-2", "3-6", "7-9", "15-19", "30-39", "50-69"]
+    assert all(path.is_file() for path in made + photos)
+    assert json.loads((photos[0].parents[1] / "evaluation.json").read_text())["overall"]["demo_model"]["fid"] == 1
 
 
 def test_a_face_is_judged_and_its_absence_told():

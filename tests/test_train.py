@@ -156,6 +156,14 @@ def test_fine_tuning_from_a_shipped_moving_average_takes_its_sizes(run, dataset,
     assert_same({"G": weights(tmp_path / "checkpoints" / "tuned")["G"]}, {"G": shipped})
 
 
+def test_a_pretrained_model_is_made_wider_and_that_is_told(run, dataset, tiny_model):
+    arguments = ("--gpu_ids", -1, "--nThreads", 0, "--dataroot", "people", "--n_layers_D", 2, "--ndf", 4, "--name",
+                 "wide", "--load_pretrain", "checkpoints/tiny", "--ngf", 8, "--dry-run")  # fmt: skip
+    assert "each channel is taken 2 times" in run("train.py", *arguments).stderr
+    refused = run("train.py", *arguments, "--decoder_norm", "none", code=2).stderr
+    assert "--ngf 8" in refused.splitlines()[-1]
+
+
 def test_pairs_of_one_person_are_scored_against_the_truth(run, dataset, tmp_path):
     train(run, "--name", "paired", "--epochs", 1, "--lambda_paired", 10, "--print_freq", 2)
     metrics = (tmp_path / "checkpoints" / "paired" / "metrics.jsonl").read_text().splitlines()

@@ -3,11 +3,13 @@
 import importlib.util
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 
 from models.checkpoint import read_tensors
+from util.errors import UserError
 from util.torchvision_on_cpu import make_importable
 
 logger = logging.getLogger(__name__)
@@ -20,15 +22,12 @@ _MOST_IN_SUBSET = 1000
 def inception_distances(made: Sequence[Path], photos: Sequence[Path], device: torch.device) -> dict[str, float]:
     """{"fid", "kid"}: the Frechet (Heusel et al. 2017) and kernel Inception distance (Binkowski et al. 2018).
 
-    Nothing, and a line in the log, where torch-fidelity or its weights are not there: nothing is downloaded unasked.
+    Nothing, and a line in the log that says why, where they cannot be computed: nothing is downloaded unasked.
 
     Args:
         made, photos: files of pictures, two of each at least. Frechet distances of few pictures are too large; kernel
             ones are not, but vary.
         device: that computes them.
-
-    Raises:
-        UserError: the file of weights is damaged.
     """
     weights = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
     if importlib.util.find_spec("torch_fidelity") is None:
@@ -40,24 +39,34 @@ def inception_distances(made: Sequence[Path], photos: Sequence[Path], device: to
     if min(len(made), len(photos)) < 2:
         logger.info("FID and KID are left out: they need two photos at least")
         return {}
-    # No code in the file is run: this refuses it.
-    read_tensors(weights)
+    try:
+        # No code in the file is run: this refuses it.
+        read_tensors(weights)
+        return _distances(made, photos, weights, device)
+    except (UserError, ImportError, RuntimeError) as error:
+        logger.error("FID and KID are left out: %s: %s", weights, error)
+        return {}
+
+
+def _distances(made: Sequence[Path], photos: Sequence[Path], weights: Path, device: torch.device) -> dict[str, float]:
     make_importable()
     from torch_fidelity import calculate_metrics
     from torch_fidelity.datasets import ImagesPathDataset
 
-    figures = calculate_metrics(
-        input1=ImagesPathDataset([str(path) for path in made]),
-        input2=ImagesPathDataset([str(path) for path in photos]),
-        fid=True,
-        kid=True,
-        kid_subset_size=min(_MOST_IN_SUBSET, len(made), len(photos)),
-        feature_extractor_weights_path=str(weights),
-        cuda=device.type == "cuda",
-        cache=False,
-        save_cpu_ram=True,
-        verbose=False,
-    )
+    # torch-fidelity takes the current GPU.
+    with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+        figures = calculate_metrics(
+            input1=ImagesPathDataset([str(path) for path in made]),
+            input2=ImagesPathDataset([str(path) for path in photos]),
+            fid=True,
+            kid=True,
+            kid_subset_size=min(_MOST_IN_SUBSET, len(made), len(photos)),
+            feature_extractor_weights_path=str(weights),
+            batch_size=1,  # pictures may differ in size
+            cuda=device.type == "cuda",
+            cache=False,
+            save_cpu_ram=True,
+        )
     return {
         "fid": float(figures["frechet_inception_distance"]),
         "kid": float(figures["kernel_inception_distance_mean"]),

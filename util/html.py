@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from dominate import document, tags
 from dominate.dom_tag import dom_tag
@@ -74,8 +75,9 @@ def picture_table(columns: Sequence[str], rows: Iterable[Sequence[Picture]]) -> 
 
 
 def _picture(picture: Picture) -> list[dom_tag]:
-    image = tags.img(src=picture.path, alt=picture.caption or picture.path, loading="lazy", decoding="async")
-    return [tags.a(image, href=picture.path), tags.span(picture.caption)]
+    address = quote(picture.path)
+    image = tags.img(src=address, alt=picture.caption or picture.path, loading="lazy", decoding="async")
+    return [tags.a(image, href=address), tags.span(picture.caption)]
 
 
 def line_chart(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> dom_tag:

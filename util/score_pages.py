@@ -135,7 +135,8 @@ def write_photo_report(
             ]
             for maker, scores in by_class.items()
         }
-        body.append(line_chart(f"{title} over target age, years", series))
+        with_faces = {maker: points for maker, points in series.items() if points}
+        body.append(line_chart(f"{title} over target age, years", with_faces))
     columns, order = ["input", *names], sorted(photos, key=lambda photo: photo.error)
     for word, number in _best_median_worst([photo.error for photo in photos]).items():
         photo = photos[number]

@@ -37,7 +37,8 @@ def main() -> int:
     options = parse_test_options(test_parser())
     of_photos = options.image_path_file is not None
     photos = find_photos(options.image_path_file, "--image_path_file") if of_photos else []
-    classes = [] if of_photos else find_classes(options.dataroot, options.phase, options.sort_order, options.ntest)
+    most = min(options.ntest, options.max_dataset_size)
+    classes = [] if of_photos else find_classes(options.dataroot, options.phase, options.sort_order, most)
     asked = asked_blends(options)
     device = choose_device(options.gpu_ids)
     allow_tf32(False)
@@ -91,7 +92,9 @@ def write_results(
         "model": f"{options.name}, epoch {options.which_epoch}",
         "classes": ", ".join(options.sort_order),
         "test images": f"{done} of {sum(len(images.paths) for images in classes)} in {options.dataroot}",
-        "options": f"seed {options.random_seed}, {options.fineSize}x{options.fineSize} pixels, {options.precision}",
+        "options": f"seed {options.random_seed}, {options.fineSize} pixels by {options.resize_or_crop}, "
+        f"{options.precision}, {'last weights' if options.no_moving_avg else 'moving average'}, "
+        f"age codes {'without' if options.no_cond_noise else 'with'} noise, at most {options.how_many} images",
     }
     title = f"{options.name}: results of epoch {options.which_epoch}"
     write_page(folder / "index.html", title, facts, [picture_table(["input", *options.sort_order], rows)])

@@ -4,6 +4,7 @@ import argparse
 import logging
 import math
 import os
+import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,6 @@ from data.aging_dataset import (
     class_folders,
     find_classes,
     keep_pairs,
-    read_portrait,
 )
 from data.loader import PairSampler, make_loader
 from models.batch import Batch
@@ -49,6 +49,7 @@ from options.train import (
     loss_weights,
     optimizer_config,
     parse_train_options,
+    smallest_side,
     train_parser,
 )
 from util.device import allow_tf32, choose_device
@@ -254,10 +255,10 @@ def train(
     loader = make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda")
     processes = trainer.processes
     visualizer = make_visualizer(options, folder, processes)
-    samples = [dataset.transform(first_readable(images)) for images in classes]
-    grid = SampleGrid(AgeTransformer(trainer.average, device, trainer.noise_sigma), samples)
+    check_not_too_flat(options, dataset.samples[0])
+    grid = SampleGrid(AgeTransformer(trainer.average, device, trainer.noise_sigma), dataset.samples)
     reported: set[str] = set()
-    pairs, epochs = options.batchSize, 1 if options.debug else options.epochs
+    pairs, epochs = options.batchSize, position.epoch if options.debug else options.epochs
     print_freq = 1 if options.debug else options.print_freq
     bar = partial(tqdm, unit="batch", dynamic_ncols=True, disable=not processes.writes)
 
@@ -328,24 +329,29 @@ def make_visualizer(options: argparse.Namespace, folder: CheckpointFolder, proce
     return Visualizer(sinks, history)
 
 
-def first_readable(images: ClassImages) -> np.ndarray:
-    """The first picture of a class that can be read, (H, W, 3) uint8, masked."""
-    for path in images.paths:
-        try:
-            return read_portrait(path).pixels
-        except UserError as error:
-            last = error
-    raise UserError(f"class {images.name}: none of its pictures can be read; the last: {last}")
+def check_not_too_flat(options: argparse.Namespace, sample: np.ndarray) -> None:
+    """Raises UserError if pictures as high as the sample, (H, W, 3), do not fit the discriminator."""
+    height, width = sample.shape[:2]
+    if height < smallest_side(options.n_layers_D):
+        raise UserError(
+            f"--resize_or_crop {options.resize_or_crop}: pictures come to {width}x{height} pixels, and --n_layers_D "
+            f"{options.n_layers_D} needs {smallest_side(options.n_layers_D)} at least; lower it, or crop"
+        )
 
 
 def check_finite(losses: Mapping[str, float], iteration: int, folder: CheckpointFolder) -> None:
     """Raises UserError if training has gone astray; what was saved before stays the last good state."""
     wrong = [name for name, value in losses.items() if not math.isfinite(value)]
     if wrong:
-        raise UserError(
-            f"{wrong[0]} is {losses[wrong[0]]} in iteration {iteration}: training has gone astray. The last good "
-            f"state is in {folder.path}; go on from it with --continue_train and a lower --lr"
-        )
+        raise astray(f"{wrong[0]} is {losses[wrong[0]]}", iteration, folder)
+
+
+def astray(what: str, iteration: int, folder: CheckpointFolder) -> UserError:
+    """The error of a run whose numbers are no longer finite."""
+    return UserError(
+        f"{what} in iteration {iteration}: training has gone astray. The last good state is in {folder.path}; go on "
+        "from it with --continue_train and a lower --lr"
+    )
 
 
 def save(
@@ -357,10 +363,19 @@ def save(
     grid: SampleGrid,
     picture: str,
 ) -> None:
-    """Writes a checkpoint under each name (weights, training state, iter.txt), and a picture of what it makes."""
+    """Writes a checkpoint under each name (weights, training state, iter.txt), and a picture of what it makes.
+
+    Raises:
+        UserError: it cannot be written, or a weight is not finite: finite losses may have had other gradients.
+    """
     if not trainer.processes.writes:
         return
-    state = {"trainer": trainer.state_dict(), "position": vars(position), "torch": str(torch.__version__)}
+    for network, module in trainer.networks.items():
+        for parameter, value in module.state_dict().items():
+            if not value.isfinite().all():
+                raise astray(f"network {network}: '{parameter}' is no longer finite", trainer.iteration, folder)
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+    state = {"trainer": trainer.state_dict(), "position": vars(position), "versions": versions}
     for name in names:
         folder.write(name, trainer.networks, state)
         folder.write_position(position.epoch, position.batches * pairs)

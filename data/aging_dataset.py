@@ -155,18 +155,27 @@ class AgingDataset(Dataset[PairItem]):
         classes: the pictures.
         transform: what is done to each.
         paired: the pictures of an item are of one person, so that one passed over takes its partner along.
+
+    Attributes:
+        samples: the first picture of each class, (H, W, 3) uint8; all come to the size of the first of them.
+
+    Raises:
+        UserError: no picture of a class can be used.
     """
 
     def __init__(self, classes: Sequence[ClassImages], transform: Transform, paired: bool = False) -> None:
         self.classes = classes
         self.transform = transform
         self.paired = paired
+        self.samples: list[np.ndarray] = []
+        for number in range(len(classes)):
+            self.samples.append(self._usable(number, 0, None, [])[0])
 
     def __getitem__(self, index: PairIndex) -> PairItem:
-        """Two pictures; one that cannot be read is replaced by the next of its class.
+        """Two pictures; one that cannot be used is replaced by the next of its class.
 
         Raises:
-            UserError: no picture of a class can be read.
+            UserError: no picture of a class can be used.
         """
         faults: list[str] = []
         a, a_image = self._image(index.a_class, index.a_image, index.a_seed, faults)
@@ -176,13 +185,33 @@ class AgingDataset(Dataset[PairItem]):
         return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
 
     def _image(self, class_index: int, image_index: int, seed: int, faults: list[str]) -> tuple[Tensor, int]:
-        """The first readable picture from `image_index` on, and its index."""
+        pixels, found = self._usable(class_index, image_index, seed, faults)
+        return to_tensor(pixels), found
+
+    def _usable(
+        self, class_index: int, image_index: int, seed: int | None, faults: list[str]
+    ) -> tuple[np.ndarray, int]:
+        """The first picture from `image_index` on that can be used, and its index."""
         paths = self.classes[class_index].paths
         for attempt in range(len(paths)):
             found = (image_index + attempt) % len(paths)
+            rng = None if seed is None else np.random.default_rng(seed)
             try:
-                pixels = read_portrait(paths[found]).pixels
-                return to_tensor(self.transform(pixels, np.random.default_rng(seed))), found
+                return self._read(paths[found], rng), found
             except UserError as error:
                 faults.append(str(error))
         raise UserError(f"{paths[0].parent}: none of its {len(paths)} pictures can be used; the last: {faults[-1]}")
+
+    def _read(self, path: Path, rng: np.random.Generator | None) -> np.ndarray:
+        portrait = read_portrait(path)
+        try:
+            pixels = self.transform(portrait.pixels, rng)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        if self.samples and pixels.shape != self.samples[0].shape:
+            (height, width), (others_height, others_width) = pixels.shape[:2], self.samples[0].shape[:2]
+            raise UserError(
+                f"{path}: comes to {width}x{height} pixels, but the others to {others_width}x{others_height}; give "
+                "pictures of the same proportions, or another --resize_or_crop"
+            )
+        return pixels

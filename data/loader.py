@@ -1,6 +1,7 @@
 """Which pairs are drawn, and how they become batches (spec/method.md section 6)."""
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -103,7 +104,13 @@ def make_loader(dataset: AgingDataset, sampler: PairSampler, workers: int, pin_m
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
         collate_fn=collate,
+        worker_init_fn=_leave_stopping_to_the_run,
     )
+
+
+def _leave_stopping_to_the_run(_worker: int) -> None:
+    """A signal to the whole group of processes, as torchrun sends it, must not end the loader before the run."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def collate(items: Sequence[PairItem]) -> PairBatch:

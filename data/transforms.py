@@ -23,12 +23,14 @@ class Transform:
         load_size: pixels.
         fine_size: pixels.
         flip: whether a random generator may mirror the picture.
+        step: that the height is a multiple of where it is not cut, as the network's halvings want it.
     """
 
     mode: ResizeMode
     load_size: int
     fine_size: int
     flip: bool = False
+    step: int = 1
 
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """(H, W, 3) uint8 -> (H', W', 3) uint8. Without `rng` the cut is central and nothing is mirrored.
@@ -40,7 +42,8 @@ class Transform:
         if self.mode == "resize_and_crop":
             pixels = _resize(pixels, self.load_size, self.load_size)
         elif self.mode == "scale_width":
-            pixels = _resize(pixels, self.fine_size, round(height * self.fine_size / width))
+            steps = max(1, round(height * self.fine_size / width / self.step))
+            pixels = _resize(pixels, self.fine_size, steps * self.step)
         elif self.mode == "scale_width_and_crop":
             pixels = _resize(pixels, self.load_size, round(height * self.load_size / width))
         if self.mode != "scale_width":

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import math
 import os
 import shutil
 import sys
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tqdm import tqdm
 
-from data.age_classes import ANCHORS
+from data.age_classes import ANCHORS, age_range
 from datasets import ffhq_aging
 from datasets.ffhq_aging import Labels, RowError
 from util.errors import UserError, run_command
@@ -26,7 +27,7 @@ from util.files import atomic_path
 logger = logging.getLogger(__name__)
 
 GENDERS = ("male", "female")
-_MOST_ROWS_NAMED = 5
+_UNKNOWN = "?"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Tally:
         """Rows of class and gender; columns of phases, then reasons."""
         phases = ["train", "test"]
         reasons = sorted({outcome for _, _, outcome in self.counts} - set(phases))
-        rows = sorted({key[:2] for key in self.counts}, key=lambda row: (int(row[0].split("-")[0]), row[1]))
+        rows = sorted({key[:2] for key in self.counts}, key=_order)
         head = ["class", "gender", *phases, *reasons]
         body = [[*row, *(str(self.counts[*row, outcome]) for outcome in phases + reasons)] for row in rows]
         total = [str(sum(self.counts[*row, outcome] for row in rows)) for outcome in phases + reasons]
@@ -60,6 +61,12 @@ class Tally:
         return "\n".join(
             "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
         )
+
+
+def _order(row: tuple[str, str]) -> tuple[float, str]:
+    """Classes by age, then genders; what is unknown comes last."""
+    cluster, gender = row
+    return (math.inf if cluster == _UNKNOWN else age_range(cluster)[0]), gender
 
 
 def parser() -> argparse.ArgumentParser:
@@ -111,22 +118,19 @@ def sort_pictures(
     raw: Path, labels_file: Path, train_split: int, classes: Sequence[str], out: Path, tally: Tally
 ) -> list[Job]:
     """Decides about every row of the labels, and counts it."""
-    jobs, faulty = [], 0
+    jobs = []
     for line, row in ffhq_aging.read_rows(labels_file):
         try:
             labels = ffhq_aging.parse_row(row)
         except RowError as error:
-            faulty += 1
-            if faulty <= _MOST_ROWS_NAMED:
-                logger.warning("%s, line %d: %s; left out", labels_file, line, error)
+            logger.warning("%s, line %d: %s; left out", labels_file, line, error)
+            tally.add(_UNKNOWN, _UNKNOWN, "faulty row")
             continue
         source = raw / ffhq_aging.image_path(labels.image)
         outcome = reason(labels, source, classes) or ("train" if labels.image < train_split else "test")
         tally.add(labels.cluster, labels.gender, outcome)
         if outcome in ("train", "test"):
             jobs.append(Job(source, out / f"{labels.gender}s" / f"{outcome}{labels.cluster}" / source.name))
-    if faulty > _MOST_ROWS_NAMED:
-        logger.warning("%s: %d lines like these were left out", labels_file, faulty)
     return jobs
 
 

@@ -1,6 +1,7 @@
 """The options of every command (spec/cli.md), how they are saved, and what the networks get of them."""
 
 import argparse
+import logging
 import math
 import re
 from collections.abc import Collection, Sequence
@@ -16,6 +17,8 @@ from models.generator import GeneratorConfig
 from models.transformer import AgeTransformer
 from util.errors import UserError
 from util.files import atomic_path
+
+logger = logging.getLogger(__name__)
 
 OPT_FILE = "opt.txt"
 _RULE = "{:-^50}"
@@ -258,9 +261,14 @@ def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTr
     """The model that the options name, ready for use; raises `UserError` as `models.checkpoint.load_weights`."""
     network: Network = "G" if options.no_moving_avg else "g_running"
     path = CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
-    return AgeTransformer.load(path, generator_config(options), device, noise_sigma(options), options.precision)
+    transformer = AgeTransformer.load(
+        path, generator_config(options), device, noise_sigma(options), options.precision
+    )
+    if options.verbose:
+        logger.info("%s", transformer.generator)
+    return transformer
 
 
 def transform(options: argparse.Namespace, flip: bool) -> Transform:
     """How pictures come to the network's size."""
-    return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip)
+    return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip, 2**options.n_downsample)

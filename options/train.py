@@ -121,7 +121,7 @@ def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | N
         options = parse(parser, argv, known.checkpoints_dir / known.name, names)
     else:
         options = parse(parser, argv, known.load_pretrain)
-    smallest = 4 * 2**options.n_layers_D
+    smallest = smallest_side(options.n_layers_D)
     if options.fineSize < smallest:
         fitting = max(1, (options.fineSize // 4).bit_length() - 1)
         raise UserError(
@@ -138,6 +138,12 @@ def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | N
     if options.continue_train and options.load_pretrain:
         raise UserError("--load_pretrain: starts a new run; leave it out with --continue_train")
     return options
+
+
+def smallest_side(layers: int) -> int:
+    """Pixels that a discriminator of so many layers wants of a picture's shorter side."""
+    smallest: int = 4 * 2**layers
+    return smallest
 
 
 def discriminator_config(options: argparse.Namespace) -> DiscriminatorConfig:

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from data.age_classes import ANCHORS, centre, position
 from data.aging_dataset import (
@@ -15,6 +16,7 @@ from data.aging_dataset import (
     class_folders,
     find_classes,
     keep_pairs,
+    parsing_path,
     read_portrait,
 )
 from data.loader import PairSampler, make_loader
@@ -68,12 +70,26 @@ def test_transforms():
     assert Transform("resize_and_crop", 32, 24)(pixels).shape == (24, 24, 3)
     assert np.array_equal(Transform("crop", 99, 16)(pixels), pixels[12:28, 2:18])
     assert Transform("scale_width", 99, 10)(pixels).shape == (20, 10, 3)
+    assert Transform("scale_width", 99, 12, step=4)(pixels[:31]).shape == (20, 12, 3)
     assert Transform("scale_width_and_crop", 16, 12)(pixels).shape == (12, 12, 3)
     with pytest.raises(UserError, match="--fineSize"):
         Transform("crop", 99, 24)(pixels)
     # Nearest neighbour: no colour that was not there.
     reduced = Transform("resize_and_crop", 10, 10)(pixels)
     assert {tuple(p) for p in reduced.reshape(-1, 3)} <= {tuple(p) for p in pixels.reshape(-1, 3)}
+
+
+def test_pictures_of_other_proportions_are_passed_over(dataset):
+    classes = find_classes(dataset, "train", CLASSES)
+    path = classes[1].paths[0]
+    for of_pixels in (path, parsing_path(path)):
+        with Image.open(of_pixels) as image:
+            image.crop((0, 0, 16, 12)).save(of_pixels)
+    data = AgingDataset(classes, Transform("scale_width", 99, 16, step=4))
+    item = data[PairIndex(0, 0, 1, 0, 5, 6)]
+    assert item.A.shape == item.B.shape == (3, 16, 16)
+    assert len(item.faults) == 1
+    assert item.faults[0].startswith(f"{path}: comes to 16x12 pixels, but the others to 16x16")
 
 
 def test_random_crops_and_flips_follow_the_generator():

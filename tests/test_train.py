@@ -164,6 +164,17 @@ def test_a_pretrained_model_is_made_wider_and_that_is_told(run, dataset, tiny_mo
     assert "--ngf 8" in refused.splitlines()[-1]
 
 
+def test_pictures_that_are_not_square(run, tmp_path):
+    write_dataset(tmp_path / "people", size=32)
+    for path in (tmp_path / "people").rglob("*.png"):
+        with Image.open(path) as image:
+            image.crop((0, 0, 32, 27)).save(path)
+    train(run, "--name", "wide", "--epochs", 1, "--loadSize", 32, "--fineSize", 32, "--resize_or_crop", "scale_width")
+    error = train(run, "--name", "flat", "--epochs", 1, "--n_layers_D", 3, "--loadSize", 32, "--fineSize", 32,
+                  "--resize_or_crop", "scale_width", code=2).stderr  # fmt: skip
+    assert "pictures come to 32x28 pixels" in error.splitlines()[-1]
+
+
 def test_pairs_of_one_person_are_scored_against_the_truth(run, dataset, tmp_path):
     train(run, "--name", "paired", "--epochs", 1, "--lambda_paired", 10, "--print_freq", 2)
     metrics = (tmp_path / "checkpoints" / "paired" / "metrics.jsonl").read_text().splitlines()

@@ -15,7 +15,6 @@ import visdom
 from dominate import tags
 from tqdm import tqdm
 
-from util.errors import UserError
 from util.html import Picture, line_chart, picture_table, write_page
 from util.images import write_image
 
@@ -44,7 +43,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        self._points = [json.loads(line) for line in lines]
+        self._points = [point for line in lines if (point := _parsed(line))]
 
     def add(self, progress: Progress, losses: Mapping[str, float]) -> None:
         """Appends the losses of an iteration."""
@@ -130,7 +129,7 @@ class HtmlLog(PictureSink):
             write_image(newest / f"{number}_{_file_name(label)}.png", pixels)
         facts = {"epoch": f"{progress.epoch}", "training pairs": f"{progress.total_pairs:,}"}
         body = [line_chart("Losses over training pairs", self._history.series())]
-        for folder in sorted(images.iterdir(), reverse=True):
+        for folder in sorted(images.glob("[0-9]*_epoch*"), reverse=True):
             pairs, _, epoch = folder.name.partition("_epoch")
             row = [Picture(f"images/{folder.name}/{path.name}", _caption(path)) for path in sorted(folder.iterdir())]
             body += [tags.h2(f"Epoch {epoch}, {int(pairs):,} pairs"), picture_table([], [row])]
@@ -254,7 +253,7 @@ class Visualizer:
     def _guard(self, sink: Sink, show: Callable[[], None]) -> None:
         try:
             show()
-        except (OSError, UserError) as error:
+        except Exception as error:  # whatever it is, training is worth more
             logger.warning("%s stops: %s", type(sink).__name__, error)
             self._sinks.remove(sink)
 
@@ -262,6 +261,15 @@ class Visualizer:
 def due(total: int, every: int, step: int) -> bool:
     """Whether a count that grows by `step` has just passed a multiple of `every`."""
     return total % every < step
+
+
+def _parsed(line: str) -> dict[str, float] | None:
+    """A line of metrics, or None for one that a full disk cut off."""
+    try:
+        point: dict[str, float] = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return point
 
 
 def _file_name(label: str) -> str:

@@ -6,7 +6,7 @@ python evaluate.py --name females_model --photos photos.txt --in_the_wild
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from data.age_classes import centre
 from data.aging_dataset import ClassImages, find_classes, keep_pairs, read_portrait
 from data.masking import mask
 from data.photo_list import find_photos, output_names
+from data.portrait import Portrait
 from data.transforms import Transform
 from models.age_code import anchor_blends, traversal_blends
 from models.transformer import AgeTransformer
@@ -29,8 +30,7 @@ from util.fidelity import inception_distances
 from util.images import to_pixels, to_tensor
 from util.in_the_wild import PortraitMaker
 from util.judge import Judge, JudgedPicture
-from util.metrics import estimated_age
-from util.paired_scores import Person, Scores, nearest_training_person, score
+from util.paired_scores import Maker, Person, Scores, monotone_steps, nearest_training_person, score
 from util.score_pages import (
     JudgedPhoto,
     judged_picture,
@@ -41,6 +41,8 @@ from util.score_pages import (
 )
 
 logger = logging.getLogger(__name__)
+
+_FEW_PEOPLE = 50
 
 
 def main() -> int:
@@ -62,7 +64,7 @@ def evaluate_photos(options: argparse.Namespace) -> int:
     judged: list[JudgedPhoto] = []
     for photo, label in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
         try:
-            pixels = to_model_size(read(photo).pixels)
+            pixels = read(photo).at_size(to_model_size)
         except UserError as error:
             logger.error("skipped: %s", error)
             continue
@@ -70,7 +72,7 @@ def evaluate_photos(options: argparse.Namespace) -> int:
         if seen is None:
             logger.error("skipped: %s: no face found in the portrait, so there is none to compare with", photo)
             continue
-        made = _frames(transformer, pixels, anchor_blends(len(names)), options.random_seed)
+        made = _frames(transformer, pixels, anchor_blends(len(names)), (options.random_seed, len(judged)))
         pictures = [JudgedPicture(name, seen, judge(frame)) for name, frame in zip(names, made, strict=True)]
         row = [judged_picture(folder, label, pixels, seen)]
         for picture, frame in zip(pictures, made, strict=True):
@@ -90,50 +92,70 @@ def evaluate_paired(options: argparse.Namespace) -> int:
     """Scores what the model makes of people by their true pictures."""
     names = options.sort_order
     ages = [centre(name) for name in names]
+    if ages != sorted(set(ages)):
+        raise UserError(f"--sort_order {','.join(names)}: must be in ascending order to tell a person's age")
     if not options.paired.is_dir():
         raise UserError(f"--paired {options.paired}: no such folder; make one with datasets/synthesize.py")
     to_model_size = transform(options, flip=False)
-    people = read_people(
-        keep_pairs(find_classes(options.paired, options.phase, names)), to_model_size, options.ntest, "test people"
-    )
+    classes = keep_pairs(find_classes(options.paired, options.phase, names))
+    people = read_people(classes, to_model_size, min(options.ntest, options.max_dataset_size), "test people")
     if len(people) < 2:
         raise UserError(f"--paired {options.paired}: identity needs two people at least, and there is {len(people)}")
+    if len(people) < _FEW_PEOPLE:
+        logger.warning("identity is easy to tell among %d people: compare it with that of as many only", len(people))
     device = choose_device(options.gpu_ids)
     allow_tf32(False)
     transformer = load_transformer(options, device)
     made = make_all(transformer, people, options.random_seed)
-    scored = {
-        options.name: score(people, ages, lambda *which: made[which]),
-        "copy of the input": score(people, ages, lambda person, source, _target: people[person].truths[source]),
+    makers: dict[str, Maker] = {
+        options.name: lambda *which: made[which],
+        "copy of the input": lambda person, source, _target: people[person].truths[source],
     }
     training = read_training_people(options.paired, names, to_model_size, options.train_people)
     if training:
-        scored["nearest training person"] = score(people, ages, nearest_training_person(people, training))
-    scored["truth"] = score(people, ages, lambda person, _source, target: people[person].truths[target])
-    monotone = monotonicity(transformer, people, ages, options.traversal_steps, options.random_seed)
+        makers["nearest training person"] = nearest_training_person(people, training)
+    makers["truth"] = lambda person, _source, target: people[person].truths[target]
+    scored = {maker: score(people, ages, make) for maker, make in makers.items()}
+    blends = traversal_blends(len(ages), 1 / options.traversal_steps)
+
+    def traversal(person: int) -> np.ndarray:
+        """From another class for each person in turn."""
+        source = person % len(ages)
+        return _frames(transformer, people[person].truths[source], blends, (options.random_seed, person, source))
+
+    series = {maker: crossfade(make, blends.numpy()) for maker, make in makers.items()} | {options.name: traversal}
+    monotone = {maker: monotone_steps(people, ages, of_maker) for maker, of_maker in series.items()}
     folder = options.results_dir / options.name / f"evaluation_{options.which_epoch}"
-    report = summary(scored, names, monotone, options.name)
+    report = summary(scored, monotone, names)
     write_json(folder / "evaluation.json", {"people": len(people), "classes": names, **report})
     write_paired_report(folder, options.name, names, ages, people, made, report)
     logger.info("%s", table_text(report["overall"]))
-    logger.info("monotone steps of %s: %.1f %%; report in %s", options.name, 100 * monotone, folder / "index.html")
+    logger.info("%d people scored; report in %s", len(people), folder / "index.html")
     return 0
 
 
 def read_people(classes: Sequence[ClassImages], to_model_size: Transform, most: float, what: str) -> list[Person]:
-    """The first people of a data set, as the model sees them; one with a picture that cannot be read is left out."""
+    """The first people of a data set, as the model sees them; one with a picture that cannot be used is left out."""
     people = []
     paths = list(zip(*(images.paths for images in classes), strict=True))
     for of_person in tqdm(paths[: int(min(most, len(paths)))], desc=what, unit="person", leave=False):
         try:
-            portraits = [read_portrait(path) for path in of_person]
+            people.append(_person([read_portrait(path) for path in of_person], to_model_size))
         except UserError as error:
             logger.warning("left out: %s", error)
-            continue
-        truths = np.stack([to_model_size(portrait.pixels) for portrait in portraits])
-        blanked = [to_model_size(mask(np.zeros_like(p.pixels), p.parsing)) for p in portraits]
-        people.append(Person(of_person[0].stem, truths, np.stack(blanked)[..., 0] == 0))
     return people
+
+
+def _person(portraits: Sequence[Portrait], to_model_size: Transform) -> Person:
+    truths = [portrait.at_size(to_model_size) for portrait in portraits]
+    blanked = [to_model_size(mask(np.zeros_like(portrait.pixels), portrait.parsing)) for portrait in portraits]
+    heads = [pixels[..., 0] == 0 for pixels in blanked]
+    for portrait, truth, head in zip(portraits, truths, heads, strict=True):
+        if truth.shape != truths[0].shape:
+            raise UserError(f"{portrait.path}: of other proportions than {portraits[0].path}")
+        if not head.any():
+            raise UserError(f"{portrait.path}: its parsing map leaves nothing of the person")
+    return Person(portraits[0].path.stem, np.stack(truths), np.stack(heads))
 
 
 def read_training_people(root: Path, names: Sequence[str], to_model_size: Transform, most: int) -> list[Person]:
@@ -153,27 +175,25 @@ def make_all(transformer: AgeTransformer, people: Sequence[Person], seed: int) -
     blends = anchor_blends(people[0].truths.shape[0])
     return np.stack(
         [
-            np.stack([_frames(transformer, truth, blends, seed) for truth in person.truths])
-            for person in tqdm(people, desc="transforming", unit="person")
+            np.stack([_frames(transformer, truth, blends, (seed, n, s)) for s, truth in enumerate(person.truths)])
+            for n, person in enumerate(tqdm(people, desc="transforming", unit="person"))
         ]
     )
 
 
-def monotonicity(
-    transformer: AgeTransformer, people: Sequence[Person], ages: Sequence[float], steps: int, seed: int
-) -> float:
-    """Share of the steps through all ages that do not make a person younger; each starts from one of the classes."""
-    blends = traversal_blends(len(ages), 1 / steps)
-    forward = []
-    for number, person in enumerate(tqdm(people, desc="traversing", unit="person")):
-        frames = _frames(transformer, person.truths[number % len(ages)], blends, seed)
-        estimates = [estimated_age(frame, person.truths, ages) for frame in frames]
-        forward += list(np.diff(estimates) >= 0)
-    return float(np.mean(forward))
+def crossfade(make: Maker, blends: np.ndarray) -> Callable[[int], np.ndarray]:
+    """The series of one who has a picture for each class only: each fades into the next."""
+
+    def series(person: int) -> np.ndarray:
+        classes = blends.shape[1]
+        pictures = np.stack([make(person, person % classes, target) for target in range(classes)])
+        return np.tensordot(blends, pictures, 1).round().astype(np.uint8)
+
+    return series
 
 
 def summary(
-    scored: Mapping[str, Mapping[tuple[int, int], Scores]], names: Sequence[str], monotone: float, model: str
+    scored: Mapping[str, Mapping[tuple[int, int], Scores]], monotone: Mapping[str, float], names: Sequence[str]
 ) -> dict[str, dict]:
     """Means over all pairs of classes, and the pairs themselves, by who made the pictures."""
     overall, pairs = {}, {}
@@ -181,14 +201,16 @@ def summary(
         values = {pair: asdict(of_pair) for pair, of_pair in scores.items()}
         means = {name: float(np.mean([v[name] for v in values.values()])) for name in next(iter(values.values()))}
         far = [v["l1"] for (source, target), v in values.items() if abs(source - target) >= 2]
-        overall[maker] = means | ({"l1_two_or_more_apart": float(np.mean(far))} if far else {})
+        apart = {"l1_two_or_more_apart": float(np.mean(far))} if far else {}
+        overall[maker] = means | apart | {"monotone_steps": monotone[maker]}
         pairs[maker] = {f"{names[source]} to {names[target]}": v for (source, target), v in values.items()}
-    overall[model]["monotone_steps"] = monotone
     return {"overall": overall, "pairs": pairs}
 
 
-def _frames(transformer: AgeTransformer, pixels: np.ndarray, blends: torch.Tensor, seed: int) -> np.ndarray:
-    frames = transformer.transform(to_tensor(pixels), blends, torch.Generator().manual_seed(seed))
+def _frames(transformer: AgeTransformer, pixels: np.ndarray, blends: torch.Tensor, key: Sequence[int]) -> np.ndarray:
+    """A series with the noise of its key, so that figures do not hang on one draw of codes for everybody."""
+    (seed,) = np.random.SeedSequence(key).generate_state(1)
+    frames = transformer.transform(to_tensor(pixels), blends, torch.Generator().manual_seed(int(seed)))
     return np.stack([to_pixels(frame) for frame in frames])
 
 

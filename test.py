@@ -65,7 +65,7 @@ def use_photos(
     failed = 0
     for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
         try:
-            pixels = to_model_size(read(photo).pixels)
+            pixels = read(photo).at_size(to_model_size)
             write_outputs(options, asked, folder, name, pixels, renderer(options, transformer, pixels))
         except UserError as error:
             failed += 1
@@ -83,7 +83,7 @@ def write_results(
     rows: list[list[Picture]] = []
     for name, path in tqdm(images, unit="image"):
         try:
-            pixels = to_model_size(read_portrait(path).pixels)
+            pixels = read_portrait(path).at_size(to_model_size)
             rows += result_rows(options, transformer, name, path, pixels, folder)
         except UserError as error:
             logger.error("skipped: %s", error)

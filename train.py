@@ -109,6 +109,8 @@ def run(
     """What each process does; returns the exit code."""
     sizes, part = [len(images.paths) for images in classes], processes.part(options.batchSize)
     paired = options.lambda_paired > 0
+    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), paired)
+    check_not_too_flat(options, dataset.samples[0])
     sampler = PairSampler(sizes, options.batchSize, options.seed, options.serial_batches, part, paired)
     trainer = make_trainer(options, device, processes)
     position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
@@ -120,7 +122,7 @@ def run(
         write_options(folder.path / OPT_FILE, options, parser)
     with logging_redirect_tqdm(), stop_requests() as stop:
         try:
-            train(options, classes, sampler, trainer, folder, position, device, stop)
+            train(options, dataset, sampler, trainer, folder, position, device, stop)
         except torch.OutOfMemoryError as error:
             raise UserError(
                 f"--batchSize {options.batchSize}: does not fit into the GPU's memory; raise --accumulate (the "
@@ -186,7 +188,11 @@ def load_pretrained(options: argparse.Namespace, networks: Mapping[Network, nn.M
 
 
 def _times_as_wide(options: argparse.Namespace, saved: Mapping[str, object]) -> int:
-    """How often the pretrained generator's channels are taken; 1 also where that cannot be, which loading tells."""
+    """How often the pretrained generator's channels are taken; 1 also where that cannot be, which loading tells.
+
+    Raises:
+        UserError: the generator is of a kind that would not make the same pictures.
+    """
     ngf = int(str(saved.get("ngf", options.ngf)))
     if ngf == options.ngf or options.ngf % ngf:
         return 1
@@ -232,14 +238,15 @@ def describe(
         if options.verbose:
             logger.info("%s", network)
     batches = sampler.batches_per_epoch
-    logger.info("%d epochs of %d batches of %d pairs", options.epochs, batches, options.batchSize)
+    epochs = 1 if options.debug else options.epochs
+    logger.info("%d epochs of %d batches of %d pairs", epochs, batches, options.batchSize)
     if options.continue_train:
         logger.info("going on in epoch %d after %d batches", position.epoch, position.batches)
 
 
 def train(
     options: argparse.Namespace,
-    classes: Sequence[ClassImages],
+    dataset: AgingDataset,
     sampler: PairSampler,
     trainer: Trainer,
     folder: CheckpointFolder,
@@ -251,11 +258,9 @@ def train(
 
     A stop that is asked for is honoured after the iteration, with a checkpoint to go on from.
     """
-    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), sampler.paired)
     loader = make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda")
     processes = trainer.processes
     visualizer = make_visualizer(options, folder, processes)
-    check_not_too_flat(options, dataset.samples[0])
     grid = SampleGrid(AgeTransformer(trainer.average, device, trainer.noise_sigma), dataset.samples)
     reported: set[str] = set()
     pairs, epochs = options.batchSize, position.epoch if options.debug else options.epochs
@@ -368,12 +373,13 @@ def save(
     Raises:
         UserError: it cannot be written, or a weight is not finite: finite losses may have had other gradients.
     """
-    if not trainer.processes.writes:
-        return
+    # By every process, whose weights are the same: all stop, or none.
     for network, module in trainer.networks.items():
         for parameter, value in module.state_dict().items():
             if not value.isfinite().all():
                 raise astray(f"network {network}: '{parameter}' is no longer finite", trainer.iteration, folder)
+    if not trainer.processes.writes:
+        return
     versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
     state = {"trainer": trainer.state_dict(), "position": vars(position), "versions": versions}
     for name in names:

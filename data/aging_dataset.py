@@ -157,7 +157,7 @@ class AgingDataset(Dataset[PairItem]):
         paired: the pictures of an item are of one person, so that one passed over takes its partner along.
 
     Attributes:
-        samples: the first picture of each class, (H, W, 3) uint8; all come to the size of the first of them.
+        samples: the first usable picture of each class, (H, W, 3) uint8. All must come to the size of the first.
 
     Raises:
         UserError: no picture of a class can be used.
@@ -180,9 +180,12 @@ class AgingDataset(Dataset[PairItem]):
         faults: list[str] = []
         a, a_image = self._image(index.a_class, index.a_image, index.a_seed, faults)
         b, b_image = self._image(index.b_class, a_image if self.paired else index.b_image, index.b_seed, faults)
-        if self.paired and b_image != a_image:
-            a, _ = self._image(index.a_class, b_image, index.a_seed, faults)
-        return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
+        for _ in self.classes[index.a_class].paths:
+            if not self.paired or a_image == b_image:
+                return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
+            a, a_image = self._image(index.a_class, b_image, index.a_seed, faults)
+            b, b_image = self._image(index.b_class, a_image, index.b_seed, faults)
+        raise UserError(f"--lambda_paired: no person has a usable picture in two classes; the last: {faults[-1]}")
 
     def _image(self, class_index: int, image_index: int, seed: int, faults: list[str]) -> tuple[Tensor, int]:
         pixels, found = self._usable(class_index, image_index, seed, faults)
@@ -203,15 +206,11 @@ class AgingDataset(Dataset[PairItem]):
         raise UserError(f"{paths[0].parent}: none of its {len(paths)} pictures can be used; the last: {faults[-1]}")
 
     def _read(self, path: Path, rng: np.random.Generator | None) -> np.ndarray:
-        portrait = read_portrait(path)
-        try:
-            pixels = self.transform(portrait.pixels, rng)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
+        pixels = read_portrait(path).at_size(self.transform, rng)
         if self.samples and pixels.shape != self.samples[0].shape:
-            (height, width), (others_height, others_width) = pixels.shape[:2], self.samples[0].shape[:2]
+            (height, width), (first_height, first_width) = pixels.shape[:2], self.samples[0].shape[:2]
             raise UserError(
-                f"{path}: comes to {width}x{height} pixels, but the others to {others_width}x{others_height}; give "
-                "pictures of the same proportions, or another --resize_or_crop"
+                f"{path}: comes to {width}x{height} pixels, but the first of {self.classes[0].paths[0].parent} to "
+                f"{first_width}x{first_height}; give pictures of the same proportions, or another --resize_or_crop"
             )
         return pixels

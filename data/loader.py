@@ -109,8 +109,9 @@ def make_loader(dataset: AgingDataset, sampler: PairSampler, workers: int, pin_m
 
 
 def _leave_stopping_to_the_run(_worker: int) -> None:
-    """A signal to the whole group of processes, as torchrun sends it, must not end the loader before the run."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """A signal to the whole group, as a terminal and torchrun send it, must not end the loader before the run."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def collate(items: Sequence[PairItem]) -> PairBatch:

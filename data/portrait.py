@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from data.transforms import Transform
+from util.errors import UserError
+
 
 @dataclass(frozen=True)
 class Portrait:
@@ -19,3 +22,10 @@ class Portrait:
     path: Path
     pixels: np.ndarray
     parsing: np.ndarray
+
+    def at_size(self, transform: Transform, rng: np.random.Generator | None = None) -> np.ndarray:
+        """The pixels as they come to the network's size; raises `UserError`, with the path, as the transform does."""
+        try:
+            return transform(self.pixels, rng)
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from error

@@ -19,7 +19,7 @@ class Transform:
     Attributes:
         mode: `resize_and_crop` to load_size x load_size and cut fine_size x fine_size out; `crop` only cuts;
             `scale_width` scales to width fine_size and `scale_width_and_crop` to width load_size before cutting,
-            both keeping the proportions.
+            both keeping the proportions (the first to the next `step`).
         load_size: pixels.
         fine_size: pixels.
         flip: whether a random generator may mirror the picture.

@@ -165,7 +165,7 @@ def _widened(name: str, value: Tensor, fresh: Tensor, copies: int, fixed: int | 
     and Shlens 2016, "Net2Net"). A little of the wider network's initial weights lets the copies part in training.
     What is of another shape even so is left as it is, as is all if the dimension `fixed` would have to grow.
     """
-    if copies == 1 or value.dim() != fresh.dim():
+    if copies == 1 or value.dim() != fresh.dim() or value.shape == fresh.shape:
         return value
     times = [1 if new == old else copies for new, old in zip(fresh.shape, value.shape, strict=True)]
     wide = value.float().repeat(times)

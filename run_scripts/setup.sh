@@ -25,3 +25,10 @@ prepare_environment() { # requirements file
     exit 2
   }
 }
+
+draw_people() { # folder, its options: draws people that are not there yet, whole or not at all
+  [ -d "$1" ] && return
+  rm -rf "$1.part"
+  python datasets/synthesize.py --out "$1.part" "${@:2}"
+  mv "$1.part" "$1"
+}

@@ -16,19 +16,12 @@ stage() { # name, its options: trains it, or goes on where it was stopped
   fi
 }
 
-draw() { # folder, its options: draws people, whole or not at all
-  [ -d "datasets/$1" ] && return
-  rm -rf "datasets/$1.part"
-  python datasets/synthesize.py --out "datasets/$1.part" --together --size 64 --seed 1 "${@:2}"
-  mv "datasets/$1.part" "datasets/$1"
-}
-
 # First as the method trains, on pictures of 720 people that know nothing of each other.
-draw demo_people --identities 800 --pictures_per_class 2
+draw_people datasets/demo_people --together --identities 800 --pictures_per_class 2 --size 64 --seed 1
 stage demo_training --dataroot datasets/demo_people --lambda_id_warmup 2000 --epochs 4 --decay_epochs 2,3 --seed 1
 
 # Then on 3990 people whose true pictures at every age are known.
-draw demo_paired --paired --identities 4200 --test_fraction 0.05
+draw_people datasets/demo_paired --together --paired --identities 4200 --test_fraction 0.05 --size 64 --seed 1
 stage demo_paired --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_training --lambda_paired 20 \
   --precision bf16 --r1_interval 8 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.4 --seed 2
 

@@ -89,7 +89,9 @@ def test_pictures_of_other_proportions_are_passed_over(dataset):
     item = data[PairIndex(0, 0, 1, 0, 5, 6)]
     assert item.A.shape == item.B.shape == (3, 16, 16)
     assert len(item.faults) == 1
-    assert item.faults[0].startswith(f"{path}: comes to 16x12 pixels, but the others to 16x16")
+    assert item.faults[0].startswith(
+        f"{path}: comes to 16x12 pixels, but the first of {path.parents[1]}/train0-2 to 16x16"
+    )
 
 
 def test_random_crops_and_flips_follow_the_generator():

@@ -1,5 +1,6 @@
 """The demo model that is in the repository, and the demo that uses it, in the environment the tests run in."""
 
+import json
 import os
 import subprocess
 import sys
@@ -27,11 +28,15 @@ UNSEEN = 2026
 
 
 def demo(*arguments, results):
-    environment = {"VIRTUAL_ENV": sys.prefix, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}"}
+    return script("demo.sh", *arguments, cwd=results.parent, RESULTS_DIR=str(results))
+
+
+def script(name, *arguments, cwd, **settings):
+    environment = {"VIRTUAL_ENV": sys.prefix, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}", "GPU_IDS": "-1"}
     return subprocess.run(
-        ["bash", ROOT / "run_scripts" / "demo.sh", *map(str, arguments)],
-        env={**os.environ, **environment, "RESULTS_DIR": str(results), "GPU_IDS": "-1"},
-        cwd=results.parent,
+        ["bash", ROOT / "run_scripts" / name, *map(str, arguments)],
+        env={**os.environ, **environment, **settings},
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=300,
@@ -50,6 +55,18 @@ def test_the_demo_makes_videos_and_progressions(tmp_path):
         assert video.streams.video[0].codec_context.name == "h264"
         assert sum(1 for _ in video.decode(video=0)) == 101
     assert Image.open(rows[0]).size == (256 + 10 + 6 * 256, 256)
+
+
+def test_the_demo_model_is_scored_on_people_it_has_never_seen(tmp_path):
+    settings = {"IDENTITIES": "15", "DATAROOT": str(tmp_path / "unseen")}
+    done = script("evaluate_demo.sh", "--results_dir", tmp_path, cwd=tmp_path, **settings)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "demo_model" / "evaluation_latest" / "evaluation.json").read_text())
+    made, copied = (report["overall"][maker] for maker in ("demo_model", "copy of the input"))
+    assert report["people"] == 3
+    assert made["age_accuracy"] > copied["age_accuracy"]
+    assert made["l1_two_or_more_apart"] < 0.6 * copied["l1_two_or_more_apart"]
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_the_demo_on_a_photo_goes_the_whole_way(tmp_path):

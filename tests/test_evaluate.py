@@ -5,14 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from evaluate import evaluate_photos, summary
+from data.aging_dataset import find_classes
+from data.transforms import Transform
+from evaluate import crossfade, evaluate_photos, read_people, summary
+from models.age_code import traversal_blends
 from options.evaluate import evaluate_parser, parse_evaluate_options
 from tests.conftest import CLASSES, ROOT, write_dataset
 from util.html import Picture
 from util.images import read_image, write_image
 from util.judge import Judge, JudgedPicture, Judgement, photo_scores
 from util.metrics import estimated_age, l1, nearest, psnr, ssim
-from util.paired_scores import Person, nearest_training_person, score
+from util.paired_scores import Person, monotone_steps, nearest_training_person, score
 from util.score_pages import JudgedPhoto, table_text, write_photo_report
 
 AGES = [1.5, 17.5, 60.0]
@@ -38,6 +41,10 @@ def test_distances_inside_a_mask():
     assert psnr(grey, grey, ALL) == pytest.approx(48.131, abs=1e-3)
     half = grey.copy()
     half[:8] = 0
+    below = half[..., 0] == 51
+    assert psnr(half, grey, below) == pytest.approx(48.131, abs=1e-3)
+    assert ssim(half, grey, np.arange(16)[:, None] >= np.full((1, 16), 13)) == pytest.approx(1)
+    assert ssim(half, grey, ~below) < 0.5
     assert l1(half, black, ~np.eye(16, dtype=bool)) == pytest.approx(0.1)
     assert l1(half, black, half[..., 0] == 0) == 0
 
@@ -164,7 +171,7 @@ def test_a_copy_is_right_where_nothing_was_to_change(people):
         assert scores.age_error == pytest.approx(abs(AGES[source] - AGES[target]))
         assert scores.l1 == pytest.approx(4 * abs(source - target) / 255)
         assert scores.identity == 1
-    report = summary({"copy": copied}, CLASSES, 0.5, "copy")
+    report = summary({"copy": copied}, {"copy": 1.0}, CLASSES)
     assert report["overall"]["copy"]["age_accuracy"] == pytest.approx(1 / 3)
     assert report["overall"]["copy"]["l1_two_or_more_apart"] == pytest.approx(8 / 255)
     assert report["pairs"]["copy"]["0-2 to 50-69"]["age_error"] == pytest.approx(58.5)
@@ -172,16 +179,52 @@ def test_a_copy_is_right_where_nothing_was_to_change(people):
 
 
 def test_shuffled_identities_score_chance(people):
-    order = np.random.default_rng(0).permutation(len(people))
-    shuffled = score(people, AGES, lambda n, _s, t: people[order[n]].truths[t])
-    chance = np.mean(order == np.arange(len(people)))
-    assert {scores.identity for scores in shuffled.values()} == {chance}
-    assert chance <= 1 / 4
+    count = len(people)
+    for shift in range(count):
+        shifted = score(people, AGES, lambda n, _s, t, shift=shift: people[(n + shift) % count].truths[t])
+        assert {scores.identity for scores in shifted.values()} == {float(shift == 0)}
+    order = np.random.default_rng(0).integers(count, size=(3, 3, count))
+    shuffled = score(people, AGES, lambda n, s, t: people[order[s, t, n]].truths[t])
+    expected = (order == np.arange(count)).mean(axis=-1)
+    assert all(scores.identity == expected[pair] for pair, scores in shuffled.items())
+    assert 0.5 / count < expected.mean() < 2 / count
 
 
 def test_the_nearest_training_person_is_found_at_the_input_age(people):
-    make = nearest_training_person(people[:2], [people[1], people[0]])
-    assert np.array_equal(make(0, 1, 2), people[0].truths[2])
+    # One is alike at the second age, the other at the first and the last.
+    alike, others = people[0].truths, people[1].truths
+    training = [
+        Person("a", np.stack([others[0], alike[1], others[2]]), people[0].heads),
+        Person("b", np.stack([alike[0], others[1], alike[2]]), people[0].heads),
+    ]
+    make = nearest_training_person(people[:1], training)
+    assert np.array_equal(make(0, 1, 2), others[2])
+    assert np.array_equal(make(0, 0, 1), others[1])
+
+
+def test_steps_that_go_back_are_told(people):
+    def truths(order):
+        return lambda number: people[number].truths[list(order)]
+
+    assert monotone_steps(people, AGES, truths([0, 1, 2])) == 1
+    assert monotone_steps(people, AGES, truths([2, 1, 0])) == 0
+    assert monotone_steps(people, AGES, truths([0, 0, 2, 1, 2])) == 3 / 4
+    blends = traversal_blends(3, 0.25).numpy()
+    assert monotone_steps(people, AGES, crossfade(lambda n, _s, t: people[n].truths[t], blends)) == 1
+    assert monotone_steps(people, AGES, crossfade(lambda n, _s, t: people[n].truths[2 - t], blends)) == 0
+
+
+def test_heads_are_what_the_parsing_map_keeps(tmp_path, caplog):
+    write_dataset(tmp_path / "people", per_class=2, phases=("test",))
+    nothing = tmp_path / "people" / "test15-19" / "parsings" / "1.png"
+    write_image(nothing, np.zeros((16, 16), np.uint8))
+    classes = find_classes(tmp_path / "people", "test", CLASSES)
+    (person,) = read_people(classes, Transform("resize_and_crop", 16, 16), 9, "people")
+    expected = np.zeros((16, 16), bool)
+    expected[2:-2, 2:-2] = True
+    assert (person.heads == expected).all()
+    assert (person.truths[:, ~expected] == 128).all()
+    assert "test15-19/1.png: its parsing map leaves nothing" in caplog.text
 
 
 def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
@@ -197,6 +240,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
     assert list(figures["overall"]) == ["tiny", "copy of the input", "nearest training person", "truth"]
     assert figures["overall"]["truth"]["identity"] == figures["overall"]["truth"]["age_accuracy"] == 1
     assert len(figures["pairs"]["tiny"]) == 9
+    assert all(figures["overall"][maker]["monotone_steps"] == 1 for maker in ("copy of the input", "truth"))
     assert 0 <= figures["overall"]["tiny"]["monotone_steps"] <= 1
     page = (folder / "index.html").read_text()
     for path in (folder / "images").iterdir():
@@ -211,6 +255,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
         (["--paired", "nowhere"], "--paired nowhere"),
         (["--paired", "people", "--ntest", "1"], "two people"),
         (["--paired", "people", "--name", "nobody", "--sort_order", ",".join(CLASSES)], "nobody"),
+        (["--paired", "people", "--sort_order", "50-69,0-2,15-19"], "--sort_order 50-69,0-2,15-19: must be"),
         (["--photos", "nowhere"], "--photos nowhere"),
         (["--photos", "nowhere", "--sort_order", "young,old"], "'young'"),
         ([], "--paired"),

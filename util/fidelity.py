@@ -43,7 +43,7 @@ def inception_distances(made: Sequence[Path], photos: Sequence[Path], device: to
         # No code in the file is run: this refuses it.
         read_tensors(weights)
         return _distances(made, photos, weights, device)
-    except (UserError, ImportError, RuntimeError) as error:
+    except (UserError, ImportError, OSError, RuntimeError, ValueError) as error:
         logger.error("FID and KID are left out: %s: %s", weights, error)
         return {}
 

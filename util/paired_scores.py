@@ -1,6 +1,6 @@
 """Scores of pictures of people whose true pictures at every age are known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,17 @@ def score(people: Sequence[Person], ages: Sequence[float], make: Maker) -> dict[
                 )
             scores[source, target] = Scores(*map(float, np.mean(rows, axis=0)))
     return scores
+
+
+def monotone_steps(
+    people: Sequence[Person], ages: Sequence[float], series: Callable[[int], Iterable[np.ndarray]]
+) -> float:
+    """Share of the steps of each person's series of pictures, oldest last, that do not make the person younger."""
+    forward: list[bool] = []
+    for number, person in enumerate(tqdm(people, desc="traversing", unit="person", leave=False)):
+        estimates = [estimated_age(picture, person.truths, ages) for picture in series(number)]
+        forward += list(np.diff(estimates) >= 0)
+    return float(np.mean(forward))
 
 
 def nearest_training_person(people: Sequence[Person], training: Sequence[Person]) -> Maker:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import time
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ import visdom
 from dominate import tags
 from tqdm import tqdm
 
+from util.errors import UserError
 from util.html import Picture, line_chart, picture_table, write_page
 from util.images import write_image
 
@@ -43,7 +45,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        self._points = [point for line in lines if (point := _parsed(line))]
+        self._points = [json.loads(line) for line in lines]
 
     def add(self, progress: Progress, losses: Mapping[str, float]) -> None:
         """Appends the losses of an iteration."""
@@ -97,6 +99,10 @@ class MetricsLog(Sink):
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "metrics.jsonl"
+        if self.path.is_file():
+            # A full disk may have cut the last line off; the next is not to hang on to it.
+            content = self.path.read_bytes()
+            os.truncate(self.path, content.rfind(b"\n") + 1)
 
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
@@ -254,22 +260,14 @@ class Visualizer:
         try:
             show()
         except Exception as error:  # whatever it is, training is worth more
-            logger.warning("%s stops: %s", type(sink).__name__, error)
+            foreseen = isinstance(error, OSError | UserError)
+            logger.warning("%s stops: %s", type(sink).__name__, error, exc_info=not foreseen)
             self._sinks.remove(sink)
 
 
 def due(total: int, every: int, step: int) -> bool:
     """Whether a count that grows by `step` has just passed a multiple of `every`."""
     return total % every < step
-
-
-def _parsed(line: str) -> dict[str, float] | None:
-    """A line of metrics, or None for one that a full disk cut off."""
-    try:
-        point: dict[str, float] = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return point
 
 
 def _file_name(label: str) -> str:

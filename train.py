@@ -120,7 +120,7 @@ def run(
         return 0
     if processes.writes:
         write_options(folder.path / OPT_FILE, options, parser)
-    with logging_redirect_tqdm(), stop_requests() as stop:
+    with logging_redirect_tqdm(), stop_requests(patient=launched()) as stop:
         try:
             train(options, dataset, sampler, trainer, folder, position, device, stop)
         except torch.OutOfMemoryError as error:

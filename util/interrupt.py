@@ -24,8 +24,12 @@ class StopRequest:
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """Within it, the first Ctrl-C or SIGTERM is noted; a second one acts at once."""
+def stop_requests(patient: bool = False) -> Iterator[StopRequest]:
+    """Within it, the first Ctrl-C or SIGTERM is noted; a second one acts at once.
+
+    Args:
+        patient: further ones are noted, too: torchrun hands on to its processes what they may have had already.
+    """
     request = StopRequest()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
@@ -35,7 +39,8 @@ def stop_requests() -> Iterator[StopRequest]:
 
     def note(number: int, frame: FrameType | None) -> None:
         request.signal = signal.Signals(number)
-        restore()
+        if not patient:
+            restore()
 
     for number in _SIGNALS:
         signal.signal(number, note)

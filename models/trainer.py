@@ -299,14 +299,27 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over a `state_dict`; raises KeyError or ValueError where it does not fit."""
+        """Takes over a `state_dict`, but for the learning rates and their schedule, which are this run's.
+
+        Raises:
+            KeyError, ValueError: it does not fit.
+        """
         self.iteration = state["iteration"]
         for adam, saved in ((self.optimizer_g, state["optimizer_g"]), (self.optimizer_d, state["optimizer_d"])):
-            # Whether iterations are recorded is this run's choice.
-            groups = [{**group, "capturable": self.execution.cuda_graph} for group in saved["param_groups"]]
+            # Whether iterations are recorded is this run's choice, too.
+            groups = [
+                {**group, "capturable": self.execution.cuda_graph, "initial_lr": own["initial_lr"]}
+                for group, own in zip(saved["param_groups"], adam.param_groups, strict=True)
+            ]
             adam.load_state_dict({**saved, "param_groups": groups})
         for schedule, saved in zip(self._schedules, state["schedules"], strict=True):
-            schedule.load_state_dict(saved)
+            own = {name: getattr(schedule, name) for name in ("milestones", "gamma", "base_lrs")}
+            schedule.load_state_dict({**saved, **own})
+            decays = sum(epoch <= schedule.last_epoch for epoch in schedule.milestones.elements())
+            for group in schedule.optimizer.param_groups:
+                group["lr"] = group["initial_lr"]
+                for _ in range(decays):
+                    group["lr"] *= schedule.gamma
         self.rng.set_state(state["rng"])
 
     def _codes(self, classes: Tensor, whole: int) -> Tensor:

@@ -175,6 +175,31 @@ def test_pictures_that_are_not_square(run, tmp_path):
     assert "pictures come to 32x28 pixels" in error.splitlines()[-1]
 
 
+def test_a_run_goes_on_with_another_learning_rate(run, dataset, tmp_path):
+    folder = tmp_path / "checkpoints" / "run"
+    train(run, "--name", "run", "--epochs", 1)
+    before = weights(folder)
+    train(run, "--name", "run", "--epochs", 2, "--continue_train", "--lr", 0)
+    assert_same({"G": weights(folder)["G"]}, {"G": before["G"]})
+    train(
+        run,
+        "--name",
+        "run",
+        "--epochs",
+        3,
+        "--continue_train",
+        "--lr",
+        0.1,
+        "--decay_epochs",
+        "1,2",
+        "--decay_gamma",
+        0,
+    )
+    assert_same({"G": weights(folder)["G"]}, {"G": before["G"]})
+    train(run, "--name", "run", "--epochs", 4, "--continue_train", "--decay_epochs", 9)
+    assert not torch.equal(*(of["G"]["decoder.conv_img.0.conv.weight_orig"] for of in (weights(folder), before)))
+
+
 def test_pairs_of_one_person_are_scored_against_the_truth(run, dataset, tmp_path):
     train(run, "--name", "paired", "--epochs", 1, "--lambda_paired", 10, "--print_freq", 2)
     metrics = (tmp_path / "checkpoints" / "paired" / "metrics.jsonl").read_text().splitlines()

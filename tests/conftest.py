@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+# A process for each core runs tests: more threads would only get into each other's way. Before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import numpy as np
 import pytest
 import torch
@@ -38,8 +41,6 @@ def run(tmp_path) -> Run:
             text=True,
             timeout=120,
             check=False,
-            # One thread: a tiny network is slower with more, and results do not depend on the machine.
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert code == 0 or "Traceback" not in done.stderr, done.stderr

@@ -77,7 +77,7 @@ def script(name: str, data: Path, *arguments: object) -> None:
 def run(command: list[object], **settings: str) -> None:
     """In the checkout, as a user does; the scripts find the environment that the tests run in."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": sys.prefix, "OMP_NUM_THREADS": "1", **settings}
+    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": sys.prefix, **settings}
     done = subprocess.run(
         list(map(str, command)), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
     )

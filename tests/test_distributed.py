@@ -96,7 +96,6 @@ def test_a_killed_process_ends_the_run_and_leaves_it_resumable(run, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     folder = tmp_path / "checkpoints" / "run"
     deadline = time.monotonic() + 90

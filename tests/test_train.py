@@ -1,7 +1,6 @@
 """train.py as a command: runs, goes on, and is resumed after the worst."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -91,7 +90,6 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(run, tmp_path):
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     folder = tmp_path / "checkpoints" / "killed"
     deadline = time.monotonic() + 60

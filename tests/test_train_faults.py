@@ -45,7 +45,6 @@ def test_a_stop_that_is_asked_for_saves_and_can_be_taken_up(run, tmp_path, sent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
         start_new_session=True,
     )
     folder = tmp_path / "checkpoints" / "run"

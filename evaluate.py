@@ -15,23 +15,14 @@ import torch
 from tqdm import tqdm
 
 from data.age_classes import centre
-from data.aging_dataset import ClassImages, find_classes, keep_pairs, read_portrait
+from data.classes import ClassImages, find_classes, keep_pairs
 from data.masking import mask
 from data.photo_list import find_photos, output_names
-from data.portrait import Portrait
+from data.portrait import Portrait, read_portrait
 from data.transforms import Transform
-from models.age_code import anchor_blends, traversal_blends
-from models.transformer import AgeTransformer
-from options.base import load_transformer, transform
-from options.evaluate import evaluate_parser, parse_evaluate_options
-from util.device import allow_tf32, choose_device
-from util.errors import UserError, run_command
-from util.fidelity import inception_distances
-from util.images import to_pixels, to_tensor
-from util.in_the_wild import PortraitMaker
-from util.judge import Judge, JudgedPicture
-from util.paired_scores import Maker, Person, Scores, monotone_steps, nearest_training_person, score
-from util.score_pages import (
+from evaluation.fidelity import inception_distances
+from evaluation.judge import Judge, JudgedPicture
+from evaluation.pages import (
     JudgedPhoto,
     judged_picture,
     table_text,
@@ -39,6 +30,14 @@ from util.score_pages import (
     write_paired_report,
     write_photo_report,
 )
+from evaluation.paired import Maker, Person, Scores, monotone_steps, nearest_training_person, score
+from models.age_code import anchor_blends, traversal_blends
+from models.transformer import AgeTransformer
+from options.build import load_transformer, portrait_reader, transform
+from options.evaluate import evaluate_parser, parse_evaluate_options
+from util.device import allow_tf32, choose_device
+from util.errors import UserError, run_command
+from util.images import to_pixels, to_tensor
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ def evaluate_photos(options: argparse.Namespace) -> int:
     device = choose_device(options.gpu_ids)
     allow_tf32(False)
     transformer = load_transformer(options, device)
-    read = PortraitMaker(options.loadSize, options.parser, device) if options.in_the_wild else read_portrait
+    read = portrait_reader(options, device)
     to_model_size, judge = transform(options, flip=False), Judge()
     folder = options.results_dir / options.name / f"photos_{options.which_epoch}"
     judged: list[JudgedPhoto] = []

@@ -13,17 +13,17 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.age_classes import position
-from data.aging_dataset import ClassImages, find_classes, read_portrait
+from data.classes import ClassImages, find_classes
 from data.photo_list import find_photos, output_names
+from data.portrait import read_portrait
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
 from models.transformer import AgeTransformer
-from options.base import load_transformer, transform
+from options.build import load_transformer, portrait_reader, transform
 from options.test import parse_test_options, test_parser
 from util.device import allow_tf32, choose_device
 from util.errors import UserError, run_command
 from util.html import Picture, picture_table, write_page
 from util.images import resize, to_pixels, to_tensor, write_image
-from util.in_the_wild import PortraitMaker
 from util.sheets import row, row_after_gap
 from util.video import write_video
 
@@ -60,7 +60,7 @@ def use_photos(
     folder: Path,
 ) -> int:
     """Makes of each photo what was asked for; returns the exit code."""
-    read = PortraitMaker(options.loadSize, options.parser, device) if options.in_the_wild else read_portrait
+    read = portrait_reader(options, device)
     to_model_size = transform(options, flip=False)
     failed = 0
     for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):

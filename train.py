@@ -18,46 +18,34 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.age_classes import ANCHORS
-from data.aging_dataset import (
-    AgingDataset,
-    ClassImages,
-    check_all_listed,
-    class_folders,
-    find_classes,
-    keep_pairs,
-)
+from data.aging_dataset import AgingDataset
+from data.classes import ClassImages, check_all_listed, class_folders, find_classes, keep_pairs
 from data.loader import PairSampler, make_loader
 from models.batch import Batch
 from models.checkpoint import CheckpointFolder, Network, adopt_weights, load_pretrained_weights, read_tensors
-from models.discriminator import MultiScaleDiscriminator
-from models.generator import Generator, initialize_centered
+from models.discriminator import MultiScaleDiscriminator, smallest_side
+from models.generator import Generator
+from models.initialization import initialize_centered
 from models.trainer import Trainer
 from models.transformer import AgeTransformer
-from options.base import (
-    OPT_FILE,
-    class_names,
-    generator_config,
-    noise_sigma,
-    options_text,
-    read_options,
-    transform,
-    write_options,
-)
-from options.train import (
+from options.build import (
     discriminator_config,
     execution,
+    generator_config,
     loss_weights,
+    noise_sigma,
     optimizer_config,
-    parse_train_options,
-    smallest_side,
-    train_parser,
+    transform,
 )
+from options.opt_file import OPT_FILE, options_text, read_options, write_options
+from options.train import parse_train_options, train_parser
+from options.types import class_names
 from util.device import allow_tf32, choose_device
 from util.distributed import Processes, joined, launch, launched, local_rank
 from util.errors import UserError, run_command
 from util.interrupt import StopRequest, stop_requests
-from util.samples import SampleGrid, first_pictures
 from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Progress, Sink, VisdomPlots, Visualizer, due
+from util.visualizer.samples import SampleGrid, first_pictures
 
 logger = logging.getLogger(__name__)
 

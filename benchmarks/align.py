@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data.in_the_wild.align import Square, align, find_square
+from data.in_the_wild.detect import find_landmarks
 from util.images import read_image
-from util.in_the_wild.align import Square, align, find_square
-from util.in_the_wild.detect import find_landmarks
 
 _METHODS_OVERSAMPLING = 4096
 

@@ -21,15 +21,16 @@ from tqdm import trange
 
 from data.age_classes import ANCHORS, centre
 from data.masking import mask
-from datasets.people.identity import sample_identity
-from datasets.people.portrait import draw
+from datasets.renderer.identity import sample_identity
+from datasets.renderer.portrait import draw
 from models.age_code import make_codes
 from models.batch import Batch
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
-from models.generator import Generator, GeneratorConfig, center_kernels, initialize_centered, shrink_head
+from models.generator import Generator, GeneratorConfig
+from models.initialization import center_kernels, initialize_centered, shrink_head
 from models.losses import l1_loss
 from models.trainer import LossWeights, OptimizerConfig, Trainer
-from options.base import gpu_ids
+from options.types import gpu_ids
 from util.device import allow_tf32, choose_device
 from util.images import to_tensor
 

@@ -14,9 +14,11 @@ import torch
 from PIL import Image
 
 from data.age_classes import ANCHORS
-from data.aging_dataset import AgingDataset, ClassImages, find_classes, parsing_path
+from data.aging_dataset import AgingDataset
+from data.classes import ClassImages, find_classes
 from data.loader import PairSampler, make_loader
 from data.masking import MASK_COLOR, MASKED_LABELS
+from data.portrait import parsing_path
 from data.transforms import Transform
 from datasets.synthesize import class_jobs, write_portrait
 

@@ -1,130 +1,18 @@
-"""Pictures with parsing maps: training pairs, and single portraits (spec/method.md section 6).
+"""Training pairs of pictures (docs/method.md, Data)."""
 
-Layout: `<dataroot>/<phase><class>/*.png|jpg|jpeg`, and in each class folder `parsings/<stem>.png`.
-"""
-
-import logging
-import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from data.masking import Label, mask
-from data.portrait import Portrait
+from data.classes import ClassImages
+from data.portrait import read_portrait
 from data.transforms import Transform
 from util.errors import UserError
-from util.images import read_image, to_tensor
-
-_SUFFIXES = {".png", ".jpg", ".jpeg"}
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ClassImages:
-    """One class of a data set: its name, and its pictures that have a parsing map, sorted."""
-
-    name: str
-    paths: tuple[Path, ...]
-
-
-def find_classes(dataroot: Path, phase: str, names: Sequence[str], most: float = float("inf")) -> list[ClassImages]:
-    """The pictures of each class, in the order of `names`, at most `most` of each.
-
-    Raises:
-        UserError: the data set or a class folder is missing or has no picture with a parsing map.
-    """
-    if not dataroot.is_dir():
-        raise UserError(f"--dataroot {dataroot}: no such folder; make one with datasets/create_dataset.py")
-    return [_find_class(dataroot / f"{phase}{name}", name, most) for name in names]
-
-
-def class_folders(dataroot: Path, phase: str) -> list[str]:
-    """Names of the classes that have a folder, in the order of their first number, then of the alphabet."""
-
-    def order(name: str) -> tuple[float, str]:
-        number = re.search(r"\d+", name)
-        return (int(number[0]) if number else math.inf), name
-
-    folders = dataroot.iterdir() if dataroot.is_dir() else ()
-    found = (path.name.removeprefix(phase) for path in folders if path.is_dir() and path.name.startswith(phase))
-    return sorted((name for name in found if name), key=order)
-
-
-def check_all_listed(dataroot: Path, phase: str, names: Sequence[str]) -> None:
-    """Raises UserError if there is a class folder that is not among `names`: training would silently leave it out."""
-    for name in class_folders(dataroot, phase):
-        if name not in names:
-            raise UserError(
-                f"{dataroot / (phase + name)}: class '{name}' is not in --sort_order {','.join(names)}; "
-                "add it there, or move the folder away"
-            )
-
-
-def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
-    """The pictures that every class has one of the same file name for: the same person, by agreement.
-
-    Raises:
-        UserError: there are none.
-    """
-    named = [{path.stem: path for path in images.paths} for images in classes]
-    common = set.intersection(*map(set, named))
-    if not common:
-        raise UserError(
-            f"{classes[0].paths[0].parent} and its sister folders share no file name; --paired and --lambda_paired "
-            "want one person's pictures to have the same one at every age, as datasets/synthesize.py --paired writes"
-        )
-    return [
-        ClassImages(of_class.name, tuple(by_stem[stem] for stem in sorted(common)))
-        for of_class, by_stem in zip(classes, named, strict=True)
-    ]
-
-
-def _find_class(folder: Path, name: str, most: float) -> ClassImages:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: class folder missing; create it or take '{name}' out of --sort_order")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    paths = [path for path in images if parsing_path(path).is_file()]
-    if not paths:
-        raise UserError(
-            f"{folder}: no PNG or JPEG picture with a map parsings/<name>.png among {len(images)} pictures"
-        )
-    if len(paths) < len(images):
-        logger.warning("%s: %d pictures without a parsing map are left out", folder, len(images) - len(paths))
-    return ClassImages(name, tuple(paths[: int(min(most, len(paths)))]))
-
-
-def parsing_path(image: Path) -> Path:
-    """Where the parsing map of a picture lies."""
-    return image.parent / "parsings" / f"{image.stem}.png"
-
-
-def read_portrait(path: Path) -> Portrait:
-    """An aligned picture by its path, masked by the parsing map beside it.
-
-    Raises:
-        UserError: picture or map is missing, unreadable, or of another size, or the map holds unknown labels.
-    """
-    pixels = np.asarray(read_image(path))
-    map_path = parsing_path(path)
-    if not map_path.is_file():
-        raise UserError(f"{path}: no parsing map {map_path}; use --in_the_wild for photos that have none")
-    try:
-        with Image.open(map_path) as image:
-            parsing = np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{map_path}: not a readable parsing map ({error})") from error
-    if parsing.shape != pixels.shape[:2]:
-        raise UserError(f"{map_path}: {parsing.shape[::-1]} pixels, but its picture has {pixels.shape[1::-1]}")
-    if parsing.max() >= len(Label):
-        raise UserError(f"{map_path}: label {parsing.max()} is none of the {len(Label)} of spec/method.md section 6")
-    return Portrait(path, mask(pixels, parsing), parsing)
+from util.images import to_tensor
 
 
 class PairIndex(NamedTuple):

@@ -1,12 +1,15 @@
-"""What every way of using the model starts from."""
+"""What every way of using the model starts from: a person's picture, aligned and masked."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from data.masking import MASK_COLOR, Label, mask
 from data.transforms import Transform
 from util.errors import UserError
+from util.images import read_image
 
 
 @dataclass(frozen=True)
@@ -29,3 +32,30 @@ class Portrait:
             return transform(self.pixels, rng)
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
+
+
+def parsing_path(image: Path) -> Path:
+    """Where the parsing map of a picture lies."""
+    return image.parent / "parsings" / f"{image.stem}.png"
+
+
+def read_portrait(path: Path) -> Portrait:
+    """An aligned picture by its path, masked by the parsing map beside it.
+
+    Raises:
+        UserError: picture or map is missing, unreadable, or of another size, or the map holds unknown labels.
+    """
+    pixels = np.asarray(read_image(path, MASK_COLOR))
+    map_path = parsing_path(path)
+    if not map_path.is_file():
+        raise UserError(f"{path}: no parsing map {map_path}; use --in_the_wild for photos that have none")
+    try:
+        with Image.open(map_path) as image:
+            parsing = np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{map_path}: not a readable parsing map ({error})") from error
+    if parsing.shape != pixels.shape[:2]:
+        raise UserError(f"{map_path}: {parsing.shape[::-1]} pixels, but its picture has {pixels.shape[1::-1]}")
+    if parsing.max() >= len(Label):
+        raise UserError(f"{map_path}: label {parsing.max()} is not a face-parsing label (0 to {len(Label) - 1})")
+    return Portrait(path, mask(pixels, parsing), parsing)

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from data.age_classes import ANCHORS, CLUSTERS, age_range, centre
 from datasets import ffhq_aging
-from datasets.people.identity import sample_identity
-from datasets.people.portrait import draw
+from datasets.renderer.identity import sample_identity
+from datasets.renderer.portrait import draw
 from util.errors import UserError, run_command
 from util.files import atomic_path
 from util.images import write_image

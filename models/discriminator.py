@@ -125,3 +125,9 @@ def minibatch_stddev(features: Tensor) -> Tensor:
     The standard deviation over the batch (biased variance + 1e-8) at each position, averaged (Karras et al. 2018).
     """
     return torch.sqrt(features.var(dim=0, unbiased=False) + 1e-8).mean().view(1, 1, 1, 1)
+
+
+def smallest_side(layers: int) -> int:
+    """Pixels that a discriminator of so many layers wants of a picture's shorter side."""
+    smallest: int = _HEAD_SIZE * 2**layers
+    return smallest

@@ -3,25 +3,16 @@
 import argparse
 import logging
 import math
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import torch
-
 from data.age_classes import ANCHORS
-from data.transforms import RESIZE_MODES, Transform
-from models.age_code import NOISE_SIGMA
-from models.checkpoint import CheckpointFolder, Network
-from models.generator import GeneratorConfig
-from models.transformer import AgeTransformer
+from data.transforms import RESIZE_MODES
+from options.opt_file import OPT_FILE, read_options
+from options.types import boolean, class_names, gpu_ids, limit, positive, whole
 from util.errors import UserError
-from util.files import atomic_path
 
 logger = logging.getLogger(__name__)
-
-OPT_FILE = "opt.txt"
-_RULE = "{:-^50}"
 
 # What belongs to a model rather than to a run: read from its opt.txt, so that --name is enough to use it.
 MODEL_OPTIONS = (
@@ -38,66 +29,6 @@ MODEL_OPTIONS = (
     *("activation", "use_modulated_conv", "conv_weight_norm", "normalize_mlp", "use_resblk_pixel_norm"),
     *("ndf", "n_layers_D", "num_D"),
 )
-
-
-def boolean(text: str) -> bool:
-    """true/false, 1/0, yes/no."""
-    if text.lower() in ("true", "1", "yes"):
-        return True
-    if text.lower() in ("false", "0", "no"):
-        return False
-    raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
-
-
-def positive(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number above 0")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """A whole number from 0."""
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0")
-    return int(text)
-
-
-def limit(text: str) -> float:
-    """A whole number above 0, or inf."""
-    return math.inf if text in ("inf", "Infinity") else positive(text)
-
-
-def weight(text: str) -> float:
-    """A finite number, not negative."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0")
-    return value
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between."""
-    try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 50,100") from None
-
-
-def gpu_ids(text: str) -> tuple[int, ...]:
-    """GPUs with commas between; -1, or nothing, is the CPU."""
-    return tuple(number for number in numbers(text) if number >= 0)
-
-
-def class_names(text: str) -> tuple[str, ...]:
-    """Class names with commas between; brackets and quotes of a saved list are allowed."""
-    names = tuple(name.strip(" []'\"") for name in text.split(","))
-    if not all(names) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of different class names such as 0-2,3-6")
-    return names
 
 
 def add_shared_options(parser: argparse.ArgumentParser) -> None:
@@ -200,75 +131,3 @@ def _check_sizes(options: argparse.Namespace) -> None:
             raise UserError(f"--{name} {getattr(options, name)}: pictures have 3 channels here")
     if options.resize_or_crop.endswith("and_crop") and options.loadSize < options.fineSize:
         raise UserError(f"--loadSize {options.loadSize}: smaller than --fineSize {options.fineSize}")
-
-
-def options_text(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """`name: value` lines, those that differ from the default marked."""
-    lines = []
-    for name, value in sorted(vars(options).items()):
-        default = parser.get_default(name)
-        note = "" if value == default or _text(value) == _text(default) else f"\t[default: {_text(default)}]"
-        lines.append(f"{name}: {_text(value)}{note}")
-    return "\n".join([_RULE.format(" Options "), *lines, _RULE.format(" End ")])
-
-
-def write_options(path: Path, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Saves the options as `read_options` reads them."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(options_text(options, parser) + "\n", encoding="utf-8")
-
-
-def read_options(path: Path) -> dict[str, str | bool]:
-    """The `name: value` lines of an opt.txt; True and False as such."""
-    saved: dict[str, str | bool] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        match = re.fullmatch(r"\s*(\w+): (.*?)(\s*\[default: .*\])?\s*", line)
-        if match:
-            saved[match[1]] = {"True": True, "False": False}.get(match[2], match[2])
-    return saved
-
-
-def _text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def generator_config(options: argparse.Namespace) -> GeneratorConfig:
-    """The generator that the options describe."""
-    return GeneratorConfig(
-        ngf=options.ngf,
-        num_classes=len(options.sort_order),
-        dim_per_class=options.gen_dim_per_style,
-        in_channels=options.input_nc,
-        out_channels=options.output_nc,
-        downsamplings=options.n_downsample,
-        adaptive_blocks=options.n_adaptive_blocks,
-        id_norm=options.id_enc_norm,
-        decoder_pixel_norm=options.decoder_norm == "pixel",
-        residual_pixel_norm=options.use_resblk_pixel_norm,
-        activation=options.activation,
-        modulated=options.use_modulated_conv,
-        normalize_mlp=options.normalize_mlp,
-        equalized=options.conv_weight_norm,
-    )
-
-
-def noise_sigma(options: argparse.Namespace) -> float:
-    """Noise of the age codes."""
-    return 0.0 if options.no_cond_noise else NOISE_SIGMA
-
-
-def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
-    """The model that the options name, ready for use; raises `UserError` as `models.checkpoint.load_weights`."""
-    network: Network = "G" if options.no_moving_avg else "g_running"
-    path = CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
-    transformer = AgeTransformer.load(
-        path, generator_config(options), device, noise_sigma(options), options.precision
-    )
-    if options.verbose:
-        logger.info("%s", transformer.generator)
-    return transformer
-
-
-def transform(options: argparse.Namespace, flip: bool) -> Transform:
-    """How pictures come to the network's size."""
-    return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip, 2**options.n_downsample)

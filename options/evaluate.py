@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from options.base import add_photo_options, add_shared_options, limit, parse, positive, whole
+from options.base import add_photo_options, add_shared_options, parse
+from options.types import limit, positive, whole
 
 
 def evaluate_parser() -> argparse.ArgumentParser:

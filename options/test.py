@@ -5,27 +5,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from options.base import add_photo_options, add_shared_options, limit, parse, positive
+from options.base import add_photo_options, add_shared_options, parse
+from options.types import ages, limit, positive, step
 from util.errors import UserError
-
-
-def ages(text: str) -> tuple[float, ...]:
-    """Ages in years with commas between."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of ages in years such as 4,21.5,63") from None
-
-
-def step(text: str) -> float:
-    """A step between two anchors: above 0, at most 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number above 0 and at most 1")
-    return value
 
 
 def test_parser() -> argparse.ArgumentParser:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from models.discriminator import DiscriminatorConfig
-from models.trainer import Execution, LossWeights, OptimizerConfig, Precision
-from options.base import add_shared_options, boolean, numbers, parse, positive, weight, whole
+from models.discriminator import smallest_side
+from models.trainer import Precision
+from options.base import add_shared_options, parse
+from options.types import boolean, numbers, positive, weight, whole
 from util.errors import UserError
 
 # What a run that goes on does not take over from its opt.txt: which run it is, this command's errand, the machine.
@@ -138,50 +139,3 @@ def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | N
     if options.continue_train and options.load_pretrain:
         raise UserError("--load_pretrain: starts a new run; leave it out with --continue_train")
     return options
-
-
-def smallest_side(layers: int) -> int:
-    """Pixels that a discriminator of so many layers wants of a picture's shorter side."""
-    smallest: int = 4 * 2**layers
-    return smallest
-
-
-def discriminator_config(options: argparse.Namespace) -> DiscriminatorConfig:
-    """The discriminator that the options describe."""
-    return DiscriminatorConfig(
-        ndf=options.ndf,
-        num_classes=len(options.sort_order),
-        in_channels=options.output_nc,
-        layers=options.n_layers_D,
-        scales=options.num_D,
-        equalized=options.conv_weight_norm,
-    )
-
-
-def loss_weights(options: argparse.Namespace) -> LossWeights:
-    """Weights of the losses."""
-    return LossWeights(
-        rec=options.lambda_rec,
-        cycle=options.lambda_cyc,
-        identity=options.lambda_id,
-        age=options.lambda_age,
-        r1=options.lambda_r1,
-        id_warmup=options.lambda_id_warmup,
-        paired=options.lambda_paired,
-    )
-
-
-def execution(options: argparse.Namespace) -> Execution:
-    """How iterations are computed."""
-    return Execution(options.precision, options.accumulate, options.compile, options.r1_interval, options.cuda_graph)
-
-
-def optimizer_config(options: argparse.Namespace) -> OptimizerConfig:
-    """Adam and its schedule."""
-    return OptimizerConfig(
-        lr=options.lr,
-        betas=(options.beta1, options.beta2),
-        decay_gamma=options.decay_gamma,
-        decay_epochs=options.decay_epochs,
-        slow_style_branches=options.decay_adain_affine_layers,
-    )

@@ -8,7 +8,6 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from data.masking import MASK_COLOR
 from util.errors import UserError
 from util.files import atomic_path
 
@@ -16,14 +15,15 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 _MOST_PIXELS = 250_000_000
 
 
-def read_image(path: Path, most_pixels: int | None = None) -> Image.Image:
+def read_image(path: Path, background: int = 128, most_pixels: int | None = None) -> Image.Image:
     """Reads any picture as upright 8-bit RGB.
 
-    The EXIF orientation is applied; alpha is laid over the grey of masked pixels; grey, palette, CMYK and 16-bit
+    The EXIF orientation is applied; transparent pixels show the background; grey, palette, CMYK and 16-bit
     pictures are converted.
 
     Args:
         path: the picture.
+        background: grey value, 0 to 255, behind transparent pixels.
         most_pixels: larger pictures are reduced to at most this many pixels, JPEGs while they are decoded, so that
             the full size never stands in memory.
 
@@ -45,9 +45,9 @@ def read_image(path: Path, most_pixels: int | None = None) -> Image.Image:
             scale = (most_pixels / (width * height)) ** 0.5
             size = (max(1, int(width * scale)), max(1, int(height * scale)))
             image.draft("RGB", size)
-            image = _to_rgb(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+            image = _to_rgb(image, background).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
         else:
-            image = _to_rgb(image)
+            image = _to_rgb(image, background)
     except UserError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
@@ -56,14 +56,14 @@ def read_image(path: Path, most_pixels: int | None = None) -> Image.Image:
     return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, background: int) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow clips 16-bit pictures to 255 instead of scaling them.
         image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, (MASK_COLOR,) * 3 + (255,))
+        canvas = Image.new("RGBA", image.size, (background,) * 3 + (255,))
         image = Image.alpha_composite(canvas, image)
     return image.convert("RGB")
 

@@ -1,0 +1,84 @@
+"""What age does to a head: growth of the skull, and the signs of maturity and of old age."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.renderer.identity import Identity
+
+_STRAIN_AT_BIRTH = -0.15
+# The strain is taken from a point inside the skull, in face units (head.py).
+_ORIGIN = np.array([0.0, -0.15])
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A person's state at an age; each from 0 to 1.
+
+    Attributes:
+        strain: of the revised cardioidal transformation, negative before growth has ended.
+        baby: the roundness of infancy.
+        child: large eyes, small nose, smooth features of childhood.
+        mature: puberty: jaw, brows, nose, beard.
+        settled: the fuller jaw, neck and beard, and first lines, of the years after.
+        wrinkles: folds and lines.
+        sag: hanging lids, cheeks and jowls.
+        grey: share of hair without colour.
+        recede: how far the hairline has gone back.
+        spots: of aged skin.
+        hair_length: of the person's style; short on infants, but to be told.
+    """
+
+    age: float
+    strain: float
+    baby: float
+    child: float
+    mature: float
+    settled: float
+    wrinkles: float
+    sag: float
+    grey: float
+    recede: float
+    spots: float
+    hair_length: float
+
+
+def stage(identity: Identity, age: float) -> Stage:
+    """The state of a person at an age, 0 to 75 years and beyond."""
+    recede = identity.balding * _smooth(age, 20, 62)
+    return Stage(
+        age=age,
+        strain=_STRAIN_AT_BIRTH * float(np.exp(-((age / 7.5) ** 0.9))),
+        baby=float(np.exp(-age / 2.6)),
+        child=float(np.exp(-((age / 10) ** 1.5))),
+        mature=_smooth(age, 9.5, 18.5),
+        settled=_smooth(age, 17, 34),
+        wrinkles=min(1.0, identity.wrinkling * (0.32 * _smooth(age, 20, 36) + 0.75 * _smooth(age, 36, 66))),
+        sag=_smooth(age, 32, 68),
+        grey=_smooth(age, identity.grey_onset - 20, identity.grey_onset + 14),
+        recede=recede,
+        spots=_smooth(age, 42, 70),
+        hair_length=_smooth(age, -1.5, 8),
+    )
+
+
+def strain(points: np.ndarray, k: float) -> np.ndarray:
+    """The revised cardioidal strain (Todd, Mark, Shaw and Pittenger 1980): R' = R (1 + k (1 - cos t)).
+
+    Args:
+        points: (N, 2) in face units of a grown head; t is the angle from the top of the skull.
+        k: negative for younger heads: the lower a point lies, the more it moves towards the skull's centre.
+
+    Returns:
+        (N, 2), the points of the younger head.
+    """
+    offset = points - _ORIGIN
+    radius = np.linalg.norm(offset, axis=1, keepdims=True)
+    cosine = np.divide(-offset[:, 1:2], radius, out=np.ones_like(radius), where=radius > 0)
+    return _ORIGIN + offset * (1 + k * (1 - cosine))
+
+
+def _smooth(value: float, low: float, high: float) -> float:
+    """0 below `low`, 1 above `high`, a smooth step between."""
+    t = min(1.0, max(0.0, (value - low) / (high - low)))
+    return t * t * (3 - 2 * t)

@@ -1,0 +1,138 @@
+"""Options -> objects: the one place where networks, trainer, data and visualizer get their settings."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from data.in_the_wild import PortraitMaker
+from data.in_the_wild.cut_out import Parse
+from data.in_the_wild.grabcut import parse_by_grabcut
+from data.portrait import Portrait, read_portrait
+from data.transforms import Transform
+from models.age_code import NOISE_SIGMA
+from models.checkpoint import CheckpointFolder, Network
+from models.discriminator import DiscriminatorConfig
+from models.face_parser import DeepLabParser
+from models.generator import GeneratorConfig
+from models.trainer import Execution, LossWeights, OptimizerConfig
+from models.transformer import AgeTransformer
+from util.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+FaceParserName = Literal["auto", "deeplab", "grabcut"]
+DEEPLAB_WEIGHTS = Path(__file__).parent.parent / "deeplab_model" / "deeplab_model.pth"
+
+
+def generator_config(options: argparse.Namespace) -> GeneratorConfig:
+    """The generator that the options describe."""
+    return GeneratorConfig(
+        ngf=options.ngf,
+        num_classes=len(options.sort_order),
+        dim_per_class=options.gen_dim_per_style,
+        in_channels=options.input_nc,
+        out_channels=options.output_nc,
+        downsamplings=options.n_downsample,
+        adaptive_blocks=options.n_adaptive_blocks,
+        id_norm=options.id_enc_norm,
+        decoder_pixel_norm=options.decoder_norm == "pixel",
+        residual_pixel_norm=options.use_resblk_pixel_norm,
+        activation=options.activation,
+        modulated=options.use_modulated_conv,
+        normalize_mlp=options.normalize_mlp,
+        equalized=options.conv_weight_norm,
+    )
+
+
+def noise_sigma(options: argparse.Namespace) -> float:
+    """Noise of the age codes."""
+    return 0.0 if options.no_cond_noise else NOISE_SIGMA
+
+
+def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
+    """The model that the options name, ready for use; raises `UserError` as `models.checkpoint.load_weights`."""
+    network: Network = "G" if options.no_moving_avg else "g_running"
+    path = CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
+    transformer = AgeTransformer.load(
+        path, generator_config(options), device, noise_sigma(options), options.precision
+    )
+    if options.verbose:
+        logger.info("%s", transformer.generator)
+    return transformer
+
+
+def transform(options: argparse.Namespace, flip: bool) -> Transform:
+    """How pictures come to the network's size."""
+    return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip, 2**options.n_downsample)
+
+
+def discriminator_config(options: argparse.Namespace) -> DiscriminatorConfig:
+    """The discriminator that the options describe."""
+    return DiscriminatorConfig(
+        ndf=options.ndf,
+        num_classes=len(options.sort_order),
+        in_channels=options.output_nc,
+        layers=options.n_layers_D,
+        scales=options.num_D,
+        equalized=options.conv_weight_norm,
+    )
+
+
+def loss_weights(options: argparse.Namespace) -> LossWeights:
+    """Weights of the losses."""
+    return LossWeights(
+        rec=options.lambda_rec,
+        cycle=options.lambda_cyc,
+        identity=options.lambda_id,
+        age=options.lambda_age,
+        r1=options.lambda_r1,
+        id_warmup=options.lambda_id_warmup,
+        paired=options.lambda_paired,
+    )
+
+
+def execution(options: argparse.Namespace) -> Execution:
+    """How iterations are computed."""
+    return Execution(options.precision, options.accumulate, options.compile, options.r1_interval, options.cuda_graph)
+
+
+def optimizer_config(options: argparse.Namespace) -> OptimizerConfig:
+    """Adam and its schedule."""
+    return OptimizerConfig(
+        lr=options.lr,
+        betas=(options.beta1, options.beta2),
+        decay_gamma=options.decay_gamma,
+        decay_epochs=options.decay_epochs,
+        slow_style_branches=options.decay_adain_affine_layers,
+    )
+
+
+def portrait_reader(options: argparse.Namespace, device: torch.device) -> Callable[[Path], Portrait]:
+    """What makes a portrait of a photo's path: of a photo from the wild, or of an aligned one with a parsing map."""
+    if not options.in_the_wild:
+        return read_portrait
+    return PortraitMaker(options.loadSize, choose_face_parser(options.parser, device))
+
+
+def choose_face_parser(name: FaceParserName, device: torch.device, weights: Path = DEEPLAB_WEIGHTS) -> Parse:
+    """DeepLab if asked for or at hand; GrabCut in its place is announced by one warning.
+
+    Raises:
+        UserError: DeepLab is asked for without its weights, or they are damaged.
+    """
+    get = "python download_models.py --only deeplab_model"
+    if name == "deeplab" and not weights.is_file():
+        raise UserError(f"--parser deeplab: {weights} is missing; run {get}")
+    if name != "grabcut" and weights.is_file():
+        return DeepLabParser(weights, device)
+    if name == "auto":
+        logger.warning(
+            "The published face parser is not there: GrabCut cuts the person out instead, less exactly around hair "
+            "and collar. To get the better one: %s",
+            get,
+        )
+    return parse_by_grabcut

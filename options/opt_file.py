@@ -1,0 +1,40 @@
+"""`opt.txt`: the options of a run, saved beside its weights."""
+
+import argparse
+import re
+from pathlib import Path
+
+from util.files import atomic_path
+
+OPT_FILE = "opt.txt"
+_RULE = "{:-^50}"
+
+
+def options_text(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """`name: value` lines, those that differ from the default marked."""
+    lines = []
+    for name, value in sorted(vars(options).items()):
+        default = parser.get_default(name)
+        note = "" if value == default or _text(value) == _text(default) else f"\t[default: {_text(default)}]"
+        lines.append(f"{name}: {_text(value)}{note}")
+    return "\n".join([_RULE.format(" Options "), *lines, _RULE.format(" End ")])
+
+
+def write_options(path: Path, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Saves the options as `read_options` reads them."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(options_text(options, parser) + "\n", encoding="utf-8")
+
+
+def read_options(path: Path) -> dict[str, str | bool]:
+    """The `name: value` lines of an opt.txt; True and False as such."""
+    saved: dict[str, str | bool] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = re.fullmatch(r"\s*(\w+): (.*?)(\s*\[default: .*\])?\s*", line)
+        if match:
+            saved[match[1]] = {"True": True, "False": False}.get(match[2], match[2])
+    return saved
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,120 @@
+"""The demo model that is in the repository, and the demo that uses it, in the environment the tests run in."""
+
+import json
+import os
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data.age_classes import ANCHORS, centre
+from data.masking import mask
+from datasets.renderer.identity import sample_identity
+from datasets.renderer.portrait import draw
+from models.age_code import anchor_blends
+from models.transformer import AgeTransformer
+from options.build import generator_config, noise_sigma
+from options.test import parse_test_options
+from options.test import test_parser as parser_of_test
+from tests.conftest import ROOT
+from util.images import to_pixels, to_tensor
+
+# Another population than that of run_scripts/train_demo.sh.
+UNSEEN = 2026
+
+
+def demo(*arguments, results):
+    return script("demo.sh", *arguments, cwd=results.parent, RESULTS_DIR=str(results))
+
+
+def script(name, *arguments, cwd, **settings):
+    environment = {"VIRTUAL_ENV": sys.prefix, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}", "GPU_IDS": "-1"}
+    return subprocess.run(
+        ["bash", ROOT / "run_scripts" / name, *map(str, arguments)],
+        env={**os.environ, **environment, **settings},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_demo_makes_videos_and_progressions(tmp_path):
+    done = demo(results=tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    made = [line for line in done.stdout.split("Made:")[1].split("\n") if line]
+    videos = [path for path in made if path.endswith(".mp4")]
+    rows = [path for path in made if path.endswith(".png")]
+    assert len(videos) == len(rows) == 4
+    with av.open(videos[0]) as video:
+        assert video.streams.video[0].codec_context.name == "h264"
+        assert sum(1 for _ in video.decode(video=0)) == 101
+    assert Image.open(rows[0]).size == (256 + 10 + 6 * 256, 256)
+
+
+def test_the_demo_model_is_scored_on_people_it_has_never_seen(tmp_path):
+    settings = {"IDENTITIES": "15", "DATAROOT": str(tmp_path / "unseen")}
+    done = script("evaluate_demo.sh", "--results_dir", tmp_path, cwd=tmp_path, **settings)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "demo_model" / "evaluation_latest" / "evaluation.json").read_text())
+    made, copied = (report["overall"][maker] for maker in ("demo_model", "copy of the input"))
+    assert report["people"] == 3
+    assert made["age_accuracy"] > copied["age_accuracy"]
+    assert made["l1_two_or_more_apart"] < 0.6 * copied["l1_two_or_more_apart"]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_demo_on_a_photo_goes_the_whole_way(tmp_path):
+    done = demo(ROOT / "assets" / "astronaut.png", results=tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: the demo model has only seen drawn" in done.stdout
+    folder = tmp_path / "results" / "demo_model" / "test_latest" / "traversal"
+    assert (folder / "astronaut.mp4").is_file()
+    portrait = np.asarray(Image.open(folder / "astronaut_portrait.png").convert("RGB")).astype(int)
+    assert portrait.shape == (256, 256, 3)
+    grey = np.abs(portrait - 128).max(axis=2) < 4
+    # Both upper corners are background; the face is kept.
+    assert grey[:40, :40].mean() > 0.9
+    assert grey[100:160, 100:156].mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [(["--name"], "--name"), (["--magic"], "--magic"), (["--name", "nobody", "assets/astronaut.png"], "nobody")],
+)
+def test_a_mistake_is_told(tmp_path, arguments, complaint):
+    done = demo(*arguments, results=tmp_path / "results")
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_model_ages_unseen_people_both_ways():
+    """Nearest in a person's own true pictures: better than chance by far from young to old and back."""
+    argv = f"--name demo_model --checkpoints_dir {ROOT / 'checkpoints'} --deploy --image_path_file x"
+    options = parse_test_options(parser_of_test(), argv.split())
+    weights = ROOT / "checkpoints" / "demo_model" / "latest_net_g_running.pth"
+    assert weights.stat().st_size < 12e6
+    transformer = AgeTransformer.load(weights, generator_config(options), torch.device("cpu"), noise_sigma(options))
+    hits, own, pictures = [], [], {}
+    for index in range(8):
+        person = sample_identity(UNSEEN, index)
+        pictures[index] = np.stack(
+            [mask(*draw(person, centre(name), options.loadSize)).astype(float) for name in ANCHORS]
+        )
+    for index, truth in pictures.items():
+        for source, target in ((0, 5), (5, 0), (3, 0), (3, 5), (1, 4), (4, 1)):
+            image = to_tensor(truth[source].astype(np.uint8))
+            rng = torch.Generator().manual_seed(0)
+            (frame,) = transformer.transform(image, anchor_blends(len(ANCHORS))[target : target + 1], rng)
+            made = to_pixels(frame).astype(float)
+            hits.append(np.abs(truth - made).mean(axis=(1, 2, 3)).argmin() == target)
+            others = [np.abs(other[target] - made).mean() for other in pictures.values()]
+            own.append(int(np.argmin(others)) == index)
+    assert np.mean(hits) > 0.5
+    assert np.mean(own) > 0.5

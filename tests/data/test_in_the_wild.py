@@ -1,0 +1,218 @@
+"""A photo from the wild: landmarks, alignment and parser against the golden numbers, and what the fallback keeps."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data.in_the_wild import PortraitMaker
+from data.in_the_wild.align import align, find_square
+from data.in_the_wild.detect import find_landmarks
+from data.in_the_wild.grabcut import parse_by_grabcut
+from data.masking import Label
+from models.face_parser import DeepLab, DeepLabParser
+from options.build import choose_face_parser
+from tests.conftest import ROOT
+from tests.golden_weights import GOLDEN, fill_from_names, golden_input
+from util.errors import UserError
+
+ASTRONAUT = ROOT / "assets" / "astronaut.png"
+CPU = torch.device("cpu")
+CASES = json.loads((GOLDEN / "align.json").read_text())
+
+
+def photo(case: str) -> Image.Image:
+    if case == "rot15":
+        return Image.open(GOLDEN / "align_input_rot15.png").convert("RGB")
+    whole = Image.open(ASTRONAUT).convert("RGB")
+    cuts = {"cut": (100, 0, 400, 300), "cut_tight": (150, 40, 290, 230)}
+    if case in cuts:
+        return whole.crop(cuts[case])
+    return whole.resize((1536, 1536), Image.Resampling.LANCZOS) if case == "x3" else whole
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_golden_alignment(case):
+    picture = photo(case)
+    golden = np.array(CASES[case]["landmarks"], float)
+    assert np.array_equal(find_landmarks(picture, case), golden)
+    aligned = align(picture, find_square(golden), 256)
+    expected = np.asarray(Image.open(GOLDEN / f"align_{case}.png").convert("RGB"))
+    error = np.square(aligned.astype(float) - expected).mean()
+    assert 10 * np.log10(255**2 / error) > 45
+
+
+@pytest.mark.parametrize("case", ["whole", "cut_tight", "rot15"])
+def test_landmarks_are_projected_to_where_they_lie_in_the_aligned_picture(case):
+    picture = photo(case)
+    landmarks = np.array(CASES[case]["landmarks"], float)
+    square = find_square(landmarks)
+    again = find_landmarks(Image.fromarray(align(picture, square, 512)), case)
+    assert np.abs(square.project(landmarks, 512) - again).mean() < 6
+    assert square.project(square.corners, 100) == pytest.approx(np.array([(0, 0), (0, 100), (100, 100), (100, 0)]))
+
+
+@pytest.fixture(scope="module")
+def deeplab():
+    return fill_from_names(DeepLab().eval())
+
+
+def test_golden_deeplab(deeplab):
+    keys = json.loads((GOLDEN / "keys_deeplab.json").read_text())
+    assert [[name, list(value.shape)] for name, value in deeplab.state_dict().items()] == keys
+    golden = np.load(GOLDEN / "deeplab.npz")
+    with torch.inference_mode():
+        logits = deeplab(golden_input("deeplab", (1, 3, 97, 97)))
+    assert (logits.argmax(dim=1).numpy() == golden["argmax"]).mean() >= 0.995
+    # Rounding over a hundred layers: the golden logits themselves lie 2.5e-3 from those in double precision, and the
+    # number of threads moves ours by 2e-3. So 1e-4 is taken of the logits' range, not absolute.
+    scale = np.abs(golden["logits"]).max()
+    assert np.abs(logits[:, :, ::4, ::4].numpy() - golden["logits"]).max() < 1e-4 * scale
+
+
+def test_the_published_parser_file_is_read(deeplab, tmp_path):
+    path = tmp_path / "deeplab_model.pth"
+    tensors = {f"module.{name}": value for name, value in deeplab.state_dict().items()}
+    tensors["module.bn1.num_batches_tracked"] = torch.tensor(7)
+    torch.save({"epoch": 3, "state_dict": tensors}, path)
+    parser = choose_face_parser("auto", CPU, path)
+    assert isinstance(parser, DeepLabParser)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    labels = parser(pixels, np.zeros((68, 2)))
+    assert labels.shape == (64, 64)
+    assert labels.dtype == np.uint8
+    assert labels.max() < len(Label)
+    torch.save({"weights": tensors}, path)
+    with pytest.raises(UserError, match="state_dict"):
+        choose_face_parser("auto", CPU, path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="damaged"):
+        choose_face_parser("deeplab", CPU, path)
+
+
+def test_the_parser_is_chosen_and_its_absence_said_once(tmp_path, caplog):
+    missing = tmp_path / "deeplab_model.pth"
+    choose_face_parser("auto", CPU, missing)
+    assert len(caplog.records) == 1
+    assert "download_models.py --only deeplab_model" in caplog.text
+    caplog.clear()
+    choose_face_parser("grabcut", CPU, missing)
+    assert not caplog.records
+    with pytest.raises(UserError, match="--only deeplab_model"):
+        choose_face_parser("deeplab", CPU, missing)
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return PortraitMaker(256, parse_by_grabcut)(ASTRONAUT)
+
+
+def test_hair_face_and_neck_stay_suit_and_background_go(portrait):
+    grey = (portrait.pixels == 128).all(axis=2)
+    assert portrait.pixels.shape == (256, 256, 3)
+    for name, (top, bottom, left, right) in {
+        "forehead": (80, 100, 100, 160),
+        "cheeks": (130, 200, 85, 165),
+        "hair above": (15, 60, 70, 180),
+        "hair to the left": (60, 130, 35, 60),
+        "hair to the right": (60, 120, 190, 215),
+        "neck": (230, 240, 100, 150),
+    }.items():
+        assert grey[top:bottom, left:right].mean() < 0.1, name
+    for name, (top, bottom, left, right) in {
+        "left of the hair": (0, 60, 0, 12),
+        "right of the hair": (120, 180, 225, 256),
+        "suit to the left": (200, 256, 0, 60),
+        "collar": (250, 256, 60, 170),
+        "suit to the right": (200, 256, 200, 256),
+    }.items():
+        assert grey[top:bottom, left:right].mean() > 0.9, name
+
+
+def test_the_fallback_labels_what_the_landmarks_show(portrait):
+    at = {
+        Label.LEFT_EYE: (122, 95),
+        Label.RIGHT_EYE: (122, 157),
+        Label.NOSE: (155, 127),
+        Label.SKIN: (150, 95),
+        Label.HAIR: (40, 200),
+        Label.BACKGROUND: (150, 240),
+    }
+    for label, (row, column) in at.items():
+        assert portrait.parsing[row, column] == label, label.name
+    assert np.array_equal(PortraitMaker(256, parse_by_grabcut)(ASTRONAUT).parsing, portrait.parsing)
+
+
+def test_small_portraits_are_reduced_large_ones(portrait):
+    small = PortraitMaker(64, parse_by_grabcut)(ASTRONAUT)
+    assert small.pixels.shape == (64, 64, 3)
+    assert small.parsing.shape == (64, 64)
+    reduced = np.asarray(Image.fromarray(portrait.pixels).resize((64, 64), Image.Resampling.LANCZOS))
+    assert np.array_equal(small.pixels, reduced)
+
+
+def test_no_face(tmp_path):
+    path = tmp_path / "wall.png"
+    Image.new("RGB", (300, 200), "white").save(path)
+    with pytest.raises(UserError, match=r"wall\.png: no face found"):
+        PortraitMaker(64, parse_by_grabcut)(path)
+
+
+def test_of_several_faces_the_largest_is_taken_and_said(tmp_path, caplog):
+    face = photo("cut")
+    group = Image.new("RGB", (600, 700), "grey")
+    group.paste(face, (0, 0))
+    group.paste(face.resize((450, 450)), (140, 250))
+    group.save(tmp_path / "group.png")
+    landmarks = find_landmarks(group, "group.png")
+    assert "group.png: 2 faces found, the largest is taken" in caplog.text
+    assert (landmarks.min(axis=0) > (140, 250)).all()
+
+
+def test_a_tiny_face_is_said_to_be(tmp_path, caplog):
+    photo("whole").resize((256, 256)).save(tmp_path / "far.png")
+    PortraitMaker(512, parse_by_grabcut)(tmp_path / "far.png")
+    assert "far.png: the face is tiny" in caplog.text
+
+
+def test_a_photo_with_orientation_flag(tmp_path):
+    """Phones store photos lying, with a flag that says so."""
+    lying = photo("cut").transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying.save(tmp_path / "phone.jpg", exif=exif, quality=95)
+    upright = PortraitMaker(256, parse_by_grabcut)(tmp_path / "phone.jpg")
+    golden = np.asarray(Image.open(GOLDEN / "align_cut.png").convert("RGB")).astype(float)
+    face = np.s_[80:220, 90:160]
+    assert np.abs(upright.pixels[face] - golden[face]).mean() < 8
+
+
+def test_fifty_megapixels_take_bounded_memory(run, tmp_path):
+    """The face is found and cut out without several full-size copies in memory."""
+    whole = Image.new("RGB", (8660, 5774), (90, 110, 130))
+    whole.paste(photo("whole").resize((3000, 3000)), (2800, 1300))
+    whole.save(tmp_path / "huge.jpg", quality=90)
+    script = tmp_path / "measure.py"
+    script.write_text(
+        "import resource, sys\nfrom pathlib import Path\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from data.in_the_wild import PortraitMaker\n"
+        "from data.in_the_wild.grabcut import parse_by_grabcut\n"
+        "maker = PortraitMaker(256, parse_by_grabcut)\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "before = peak()\nportrait = maker(Path('huge.jpg'))\n"
+        "print(peak() - before, (portrait.parsing == 1).mean())\n"
+    )
+    megabytes, skin = map(float, run(script).stdout.split())
+    assert skin > 0.1
+    # The photo itself has 150 MB.
+    assert megabytes < 900
+
+
+def test_paths_of_any_kind_keep_their_name(tmp_path):
+    path = tmp_path / "größe 1.v2.jpeg"
+    photo("cut").save(path)
+    assert PortraitMaker(64, parse_by_grabcut)(Path(path)).path == path

@@ -1,0 +1,268 @@
+"""evaluate.py: metrics with known answers, and the command on people of our own."""
+
+import json
+
+import numpy as np
+import pytest
+
+from data.classes import find_classes
+from data.transforms import Transform
+from evaluate import crossfade, evaluate_photos, read_people, summary
+from evaluation.judge import Judge, JudgedPicture, Judgement, photo_scores
+from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
+from evaluation.pages import JudgedPhoto, table_text, write_photo_report
+from evaluation.paired import Person, monotone_steps, nearest_training_person, score
+from models.age_code import traversal_blends
+from options.evaluate import evaluate_parser, parse_evaluate_options
+from tests.conftest import CLASSES, ROOT, write_dataset
+from util.html import Picture
+from util.images import read_image, write_image
+
+AGES = [1.5, 17.5, 60.0]
+ALL = np.ones((16, 16), bool)
+
+
+@pytest.fixture
+def people():
+    """Eight people of random shades; ageing adds the same to everybody, less than people differ by."""
+    rng = np.random.default_rng(0)
+    return [
+        Person(
+            str(index), np.stack([face + 4 * age for age in range(3)]).astype(np.uint8), np.ones((3, 16, 16), bool)
+        )
+        for index, face in enumerate(rng.integers(0, 120, (8, 16, 16, 3)))
+    ]
+
+
+def test_distances_inside_a_mask():
+    black, grey = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 51, np.uint8)
+    assert l1(grey, black, ALL) == pytest.approx(0.2)
+    assert psnr(grey, black, ALL) == pytest.approx(13.979, abs=1e-3)
+    assert psnr(grey, grey, ALL) == pytest.approx(48.131, abs=1e-3)
+    half = grey.copy()
+    half[:8] = 0
+    below = half[..., 0] == 51
+    assert psnr(half, grey, below) == pytest.approx(48.131, abs=1e-3)
+    assert ssim(half, grey, np.arange(16)[:, None] >= np.full((1, 16), 13)) == pytest.approx(1)
+    assert ssim(half, grey, ~below) < 0.5
+    assert l1(half, black, ~np.eye(16, dtype=bool)) == pytest.approx(0.1)
+    assert l1(half, black, half[..., 0] == 0) == 0
+
+
+def test_structural_similarity():
+    rng = np.random.default_rng(0)
+    noise, other = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
+    mask = np.ones((32, 32), bool)
+    assert ssim(noise, noise, mask) == pytest.approx(1)
+    assert abs(ssim(noise, other, mask)) < 0.1
+    # Of two flat pictures only the means count: (2xy + c1) / (x^2 + y^2 + c1).
+    x, y = np.full((32, 32, 3), 100, np.uint8), np.full((32, 32, 3), 50, np.uint8)
+    assert ssim(x, y, mask) == pytest.approx((10000 + 6.5025) / (12500 + 6.5025), rel=1e-6)
+
+
+def test_scores_of_what_is_seen_in_photos():
+    near, far = np.zeros(128), np.full(128, 0.1)
+    truth = Judgement(30.0, near)
+    young = photo_scores(
+        [JudgedPicture("0-2", truth, Judgement(2.0, near)), JudgedPicture("0-2", truth, Judgement(4.5, far))]
+    )
+    old = photo_scores([JudgedPicture("15-19", truth, None), JudgedPicture("15-19", truth, Judgement(18.0, far))])
+    assert (young.face_found, young.age_error, young.age_inside, young.same_person) == (1, 1.75, 0.5, 0.5)
+    assert (old.face_found, old.age_error, old.age_inside, old.same_person) == (0.5, 0.5, 1, 0)
+    assert old.identity_distance == pytest.approx(np.sqrt(128) / 10)
+    assert young.age == 3.25
+    nobody = photo_scores([JudgedPicture("0-2", truth, None)])
+    assert (nobody.face_found, nobody.age_error, nobody.same_person) == (0, None, None)
+
+
+def test_the_page_of_photos_goes_from_the_best_to_the_worst(tmp_path):
+    def photo(label, seen):
+        made = None if seen is None else Judgement(seen, np.zeros(128))
+        judged = JudgedPicture("15-19", Judgement(30.0, np.zeros(128)), made)
+        return JudgedPhoto(label, [Picture(f"images/{label}.png", label)] * 2, [judged])
+
+    photos = [photo("nobody", None), photo("off", 37.5), photo("right", 17.5)]
+    overall = write_photo_report(tmp_path, "model", ["15-19"], [17.5], photos, {"fid": 3.0})
+    assert (
+        overall["model"]["fid"]
+        == json.loads((tmp_path / "evaluation.json").read_text())["overall"]["model"]["fid"]
+        == 3
+    )
+    assert overall["model"]["age_error"] == 10
+    page = (tmp_path / "index.html").read_text()
+    for line in (
+        "The best: right, 0.0 years off",
+        "The median: off, 20.0 years off",
+        "The worst: nobody, no face found",
+    ):
+        assert line in page
+    every = page[page.index("All photos") :]
+    assert every.index("right.png") < every.index("off.png") < every.index("nobody.png")
+
+
+def test_a_page_of_photos_without_a_face_in_what_was_made(tmp_path):
+    judged = JudgedPicture("15-19", Judgement(30.0, np.zeros(128)), None)
+    photo = JudgedPhoto("one", [Picture("images/one.png")], [judged])
+    overall = write_photo_report(tmp_path, "model", ["15-19"], [17.5], [photo], {})
+    assert (overall["model"]["face_found"], overall["model"]["age_error"]) == (0, None)
+    assert "no face found" in (tmp_path / "index.html").read_text()
+
+
+def test_distances_are_of_what_was_made_and_the_photos(tmp_path, monkeypatch):
+    compared = []
+    monkeypatch.setattr("evaluate.inception_distances", lambda *files: compared.extend(files) or {"fid": 1.0})
+    arguments = ["--name", "demo_model", "--checkpoints_dir", ROOT / "checkpoints", "--gpu_ids", -1, "--photos",
+                 ROOT / "assets" / "people" / "male_1.png", "--results_dir", tmp_path]  # fmt: skip
+    evaluate_photos(parse_evaluate_options(evaluate_parser(), list(map(str, arguments))))
+    made, photos, _ = compared
+    assert [path.stem for path in photos] == ["male_1"]
+    assert [path.stem.removeprefix("male_1_") for path in made] == ["0-2", "3-6", "7-9", "15-19", "30-39", "50-69"]
+    assert all(path.is_file() for path in made + photos)
+    assert json.loads((photos[0].parents[1] / "evaluation.json").read_text())["overall"]["demo_model"]["fid"] == 1
+
+
+def test_a_face_is_judged_and_its_absence_told():
+    pixels = np.asarray(read_image(ROOT / "assets" / "astronaut.png"))
+    seen, mirrored = Judge()(pixels), Judge()(pixels[:, ::-1])
+    assert 15 < seen.age < 60
+    assert np.linalg.norm(seen.descriptor - mirrored.descriptor) < 0.6
+    assert Judge()(np.full((64, 64, 3), 90, np.uint8)) is None
+
+
+def test_photos_are_scored_and_bad_ones_told(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    listed = tmp_path / "photos.txt"
+    listed.write_text(f"{ROOT / 'assets' / 'people' / 'male_1.png'}\n{tmp_path / 'missing.png'}\n")
+    folder = ROOT / "checkpoints"
+    arguments = ["--name", "demo_model", "--checkpoints_dir", folder, "--gpu_ids", -1, "--photos", listed]
+    done = run("evaluate.py", *arguments, code=1)
+    assert "missing.png" in done.stderr
+    assert "FID and KID are left out" in done.stderr
+    folder = tmp_path / "results" / "demo_model" / "photos_latest"
+    page = (folder / "index.html").read_text()
+    for word in ("best", "median", "worst"):
+        assert f"The {word}: male_1" in page
+    figures = json.loads((folder / "evaluation.json").read_text())
+    assert figures["photos"] == 1
+    assert figures["overall"]["copy of the input"]["identity_distance"] == 0
+    assert len(figures["by_class"]["demo_model"]) == 6
+
+
+def test_age_by_the_place_between_true_pictures():
+    truths = np.zeros((3, 4, 4, 3), np.uint8)
+    truths[1, 0], truths[2] = 100, 200
+    assert [estimated_age(truth, truths, AGES) for truth in truths] == AGES
+    between = truths[1].copy()
+    between[0] = 25
+    assert estimated_age(between, truths, AGES) == pytest.approx(1.5 + 16 / 4)
+    assert nearest(between, truths) == 0
+
+
+def test_the_truth_scores_full_marks(people):
+    for scores in score(people, AGES, lambda n, _s, t: people[n].truths[t]).values():
+        assert (scores.l1, scores.age_accuracy, scores.age_error, scores.identity) == (0, 1, 0, 1)
+        assert scores.ssim == pytest.approx(1)
+
+
+def test_a_copy_is_right_where_nothing_was_to_change(people):
+    copied = score(people, AGES, lambda n, s, _t: people[n].truths[s])
+    for (source, target), scores in copied.items():
+        assert scores.age_accuracy == (source == target)
+        assert scores.age_error == pytest.approx(abs(AGES[source] - AGES[target]))
+        assert scores.l1 == pytest.approx(4 * abs(source - target) / 255)
+        assert scores.identity == 1
+    report = summary({"copy": copied}, {"copy": 1.0}, CLASSES)
+    assert report["overall"]["copy"]["age_accuracy"] == pytest.approx(1 / 3)
+    assert report["overall"]["copy"]["l1_two_or_more_apart"] == pytest.approx(8 / 255)
+    assert report["pairs"]["copy"]["0-2 to 50-69"]["age_error"] == pytest.approx(58.5)
+    assert "| copy | " in table_text(report["overall"])
+
+
+def test_shuffled_identities_score_chance(people):
+    count = len(people)
+    for shift in range(count):
+        shifted = score(people, AGES, lambda n, _s, t, shift=shift: people[(n + shift) % count].truths[t])
+        assert {scores.identity for scores in shifted.values()} == {float(shift == 0)}
+    order = np.random.default_rng(0).integers(count, size=(3, 3, count))
+    shuffled = score(people, AGES, lambda n, s, t: people[order[s, t, n]].truths[t])
+    expected = (order == np.arange(count)).mean(axis=-1)
+    assert all(scores.identity == expected[pair] for pair, scores in shuffled.items())
+    assert 0.5 / count < expected.mean() < 2 / count
+
+
+def test_the_nearest_training_person_is_found_at_the_input_age(people):
+    # One is alike at the second age, the other at the first and the last.
+    alike, others = people[0].truths, people[1].truths
+    training = [
+        Person("a", np.stack([others[0], alike[1], others[2]]), people[0].heads),
+        Person("b", np.stack([alike[0], others[1], alike[2]]), people[0].heads),
+    ]
+    make = nearest_training_person(people[:1], training)
+    assert np.array_equal(make(0, 1, 2), others[2])
+    assert np.array_equal(make(0, 0, 1), others[1])
+
+
+def test_steps_that_go_back_are_told(people):
+    def truths(order):
+        return lambda number: people[number].truths[list(order)]
+
+    assert monotone_steps(people, AGES, truths([0, 1, 2])) == 1
+    assert monotone_steps(people, AGES, truths([2, 1, 0])) == 0
+    assert monotone_steps(people, AGES, truths([0, 0, 2, 1, 2])) == 3 / 4
+    blends = traversal_blends(3, 0.25).numpy()
+    assert monotone_steps(people, AGES, crossfade(lambda n, _s, t: people[n].truths[t], blends)) == 1
+    assert monotone_steps(people, AGES, crossfade(lambda n, _s, t: people[n].truths[2 - t], blends)) == 0
+
+
+def test_heads_are_what_the_parsing_map_keeps(tmp_path, caplog):
+    write_dataset(tmp_path / "people", per_class=2, phases=("test",))
+    nothing = tmp_path / "people" / "test15-19" / "parsings" / "1.png"
+    write_image(nothing, np.zeros((16, 16), np.uint8))
+    classes = find_classes(tmp_path / "people", "test", CLASSES)
+    (person,) = read_people(classes, Transform("resize_and_crop", 16, 16), 9, "people")
+    expected = np.zeros((16, 16), bool)
+    expected[2:-2, 2:-2] = True
+    assert (person.heads == expected).all()
+    assert (person.truths[:, ~expected] == 128).all()
+    assert "test15-19/1.png: its parsing map leaves nothing" in caplog.text
+
+
+def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
+    write_dataset(tmp_path / "people", per_class=4, phases=("train", "test"))
+    (tmp_path / "people" / "test0-2" / "3.png").write_bytes(b"no picture")
+    arguments = ("--name", tiny_model, "--gpu_ids", -1, "--paired", "people")
+    done = run("evaluate.py", *arguments)
+    folder = tmp_path / "results" / "tiny" / "evaluation_latest"
+    first = (folder / "evaluation.json").read_bytes()
+    figures = json.loads(first)
+    assert figures["people"] == 3
+    assert "test0-2/3.png" in done.stderr
+    assert list(figures["overall"]) == ["tiny", "copy of the input", "nearest training person", "truth"]
+    assert figures["overall"]["truth"]["identity"] == figures["overall"]["truth"]["age_accuracy"] == 1
+    assert len(figures["pairs"]["tiny"]) == 9
+    assert all(figures["overall"][maker]["monotone_steps"] == 1 for maker in ("copy of the input", "truth"))
+    assert 0 <= figures["overall"]["tiny"]["monotone_steps"] <= 1
+    page = (folder / "index.html").read_text()
+    for path in (folder / "images").iterdir():
+        assert f"images/{path.name}" in page.replace("%20", " ")
+    run("evaluate.py", *arguments)
+    assert (folder / "evaluation.json").read_bytes() == first, "the same figures every time"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--paired", "nowhere"], "--paired nowhere"),
+        (["--paired", "people", "--ntest", "1"], "two people"),
+        (["--paired", "people", "--name", "nobody", "--sort_order", ",".join(CLASSES)], "nobody"),
+        (["--paired", "people", "--sort_order", "50-69,0-2,15-19"], "--sort_order 50-69,0-2,15-19: must be"),
+        (["--photos", "nowhere"], "--photos nowhere"),
+        (["--photos", "nowhere", "--sort_order", "young,old"], "'young'"),
+        ([], "--paired"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(run, tiny_model, tmp_path, arguments, message):
+    root = write_dataset(tmp_path / "people", phases=("test",))
+    write_image(root / "test0-2" / "alone.png", np.zeros((16, 16, 3), np.uint8))
+    done = run("evaluate.py", "--name", tiny_model, "--gpu_ids", -1, *arguments, code=2)
+    assert message in done.stderr.strip().splitlines()[-1]

@@ -1,0 +1,178 @@
+"""The networks against the golden numbers."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
+from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.generator import Generator, GeneratorConfig
+from models.initialization import initialize_centered
+from models.layers import Blur, ModulatedConv2d
+from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
+
+SMALL_G, SMALL_D = GeneratorConfig(ngf=8, dim_per_class=4), DiscriminatorConfig(ndf=8, layers=4)
+ALL = list(range(6))
+
+
+def close(actual: torch.Tensor, expected: np.ndarray) -> None:
+    assert tuple(actual.shape) == expected.shape
+    np.testing.assert_allclose(actual.detach().numpy(), expected, rtol=0, atol=1e-4)
+
+
+def keys(module: torch.nn.Module) -> list[list]:
+    return [[name, list(tensor.shape)] for name, tensor in module.state_dict().items()]
+
+
+@pytest.mark.parametrize(
+    ("file", "module"),
+    [
+        ("keys_G", lambda: Generator(GeneratorConfig())),
+        ("keys_G_small", lambda: Generator(SMALL_G)),
+        ("keys_D", lambda: MultiScaleDiscriminator(DiscriminatorConfig())),
+        ("keys_D_small", lambda: MultiScaleDiscriminator(SMALL_D)),
+    ],
+)
+def test_state_dict_names_and_shapes_are_the_published_ones(file, module):
+    assert sorted(keys(module())) == sorted(json.loads((GOLDEN / f"{file}.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return np.load(GOLDEN / "small.npz")
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return fill_from_names(Generator(SMALL_G)).requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.cat([golden_input("A", (2, 3, 64, 64)), golden_input("B", (2, 3, 64, 64))])
+
+
+def test_mapping(generator, small):
+    close(generator.decoder.mlp(golden_code("x", ALL, 6, 4)), small["mapping"])
+
+
+def test_encoders(generator, images, small):
+    close(generator.id_encoder(images), small["id_features"])
+    close(generator.age_encoder(images), small["age_features"])
+
+
+def test_decode(generator, images, small):
+    code = golden_code("decode", [0, 2, 3, 5], 6, 4)
+    close(generator.synthesize(images, code), small["decode"])
+
+
+def test_discriminator(images, small):
+    discriminator = fill_from_names(MultiScaleDiscriminator(SMALL_D))
+    (scores,) = discriminator(images)
+    close(scores, small["disc"][..., 0, 0])
+
+
+def render(generator, image, codes, blends):
+    latents = blends @ generator.decoder.mlp(codes)
+    features = generator.id_encoder(image).expand(len(latents), -1, -1, -1)
+    return generator.decoder(features, latents)
+
+
+def test_deploy_and_traverse(generator, images, small):
+    codes = golden_code("x", ALL, 6, 4)
+    close(render(generator, images[:1], codes, anchor_blends(6)), small["deploy"])
+    close(render(generator, images[:1], codes, traversal_blends(6, 0.25)), small["traverse"])
+
+
+def test_default_size():
+    golden = np.load(GOLDEN / "default.npz")
+    images = golden_input("default", (2, 3, 256, 256))
+    codes = golden_code("default", ALL, 6, 50)
+    with torch.no_grad():
+        generator = fill_from_names(Generator(GeneratorConfig()))
+        for name, blends in (("deploy", anchor_blends(6)), ("traverse", traversal_blends(6, 0.5))):
+            pictures = render(generator, images[:1], codes, blends)
+            close(pictures[:, :, ::8, ::8], golden[name])
+            statistics = torch.stack(
+                [pictures.mean(dim=(1, 2, 3)), pictures.std(dim=(1, 2, 3), unbiased=False)], dim=1
+            )
+            np.testing.assert_allclose(statistics.numpy(), golden[f"{name}_mean_std"], rtol=0, atol=1e-4)
+        discriminator = fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig()))
+        close(discriminator(images)[0], golden["disc"][..., 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("step", "frames"), [(0.5, 11), (0.3, 21), (0.25, 21), (0.2, 26), (0.1, 51), (0.06, 86), (0.05, 101)]
+)
+def test_frames_of_a_traversal(step, frames):
+    blends = traversal_blends(6, step)
+    assert len(blends) == frames
+    torch.testing.assert_close(blends.sum(dim=1), torch.ones(frames))
+    torch.testing.assert_close(blends[[0, -1]], torch.eye(6)[[0, 5]])
+
+
+def test_blends_of_positions_and_paths():
+    torch.testing.assert_close(
+        position_blends(3, [0.0, 0.25, 2.0]), torch.tensor([[1.0, 0, 0], [0.75, 0.25, 0], [0, 0, 1]])
+    )
+    torch.testing.assert_close(
+        path_blends(4, 1, 3, 0.5), torch.tensor([[0.0, 1, 0, 0], [0, 0.5, 0, 0.5], [0, 0, 0, 1]])
+    )
+
+
+def test_modulated_convolution_equals_its_definition():
+    """One kernel for each sample, scaled, demodulated, on the upsampled and padded map."""
+    torch.manual_seed(0)
+    layer = ModulatedConv2d(6, 5, 256, upsample=True).double()
+    x, latent = torch.randn(3, 6, 7, 9).double(), torch.randn(3, 256).double()
+    expected = []
+    for sample, style in zip(x, layer.mlp_class_std(latent), strict=True):
+        weight = layer.weight * (2 / 54) ** 0.5 * (1 + style)[None, :, None, None]
+        weight = weight * torch.rsqrt(weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-5)
+        up = sample[None].repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        up = torch.nn.functional.pad(up, (1, 1, 1, 1), mode="reflect")
+        expected.append(layer.blur(torch.nn.functional.conv2d(up, weight) + layer.bias))
+    torch.testing.assert_close(layer(x, latent), torch.cat(expected))
+
+
+def test_blur_is_twice_differentiable():
+    blur = Blur(2).double()
+    assert torch.autograd.gradgradcheck(blur, torch.randn(1, 2, 4, 4, dtype=torch.double, requires_grad=True))
+
+
+def test_scales_see_a_pyramid():
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=4, layers=4, scales=3))
+    images = torch.randn(2, 3, 64, 64)
+    scores = discriminator(images)
+    assert [tuple(score.shape) for score in scores] == [(2, 6)] * 3
+    coarse = torch.nn.functional.avg_pool2d(images, 4)
+    torch.testing.assert_close(scores[2], discriminator.coarser[1](coarse)[0])
+
+
+def test_variants_run():
+    """Every architecture option builds a network that maps pictures to pictures."""
+    images = torch.randn(2, 3, 16, 16)
+    for change in (
+        {"id_norm": "instance"},
+        {"modulated": False},
+        {"equalized": False},
+        {"normalize_mlp": False},
+        {"decoder_pixel_norm": False},
+        {"residual_pixel_norm": True},
+        {"activation": "relu"},
+        {"downsamplings": 1, "adaptive_blocks": 2},
+    ):
+        config = GeneratorConfig(ngf=4, num_classes=3, dim_per_class=2, **change)
+        pictures = Generator(config).synthesize(images, torch.randn(2, 6))
+        assert pictures.shape == images.shape, change
+        assert torch.isfinite(pictures).all(), change
+
+
+def test_centered_kernels_have_no_mean():
+    generator = Generator(SMALL_G)
+    initialize_centered(generator)
+    weight = generator.id_encoder.encoder[5].conv.weight_orig
+    torch.testing.assert_close(weight.mean(dim=(1, 2, 3)), torch.zeros(len(weight)), atol=1e-6, rtol=0)
+    assert generator.age_encoder.encoder[4].conv.weight_orig.mean(dim=(1, 2, 3)).abs().max() > 1e-3

@@ -1,0 +1,173 @@
+"""Where training shows itself: the HTML log, a real visdom server, and sinks that fail."""
+
+import json
+import logging
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import requests
+
+from tests.commands.test_results import Page
+from tests.conftest import TINY
+from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Progress, Sink, VisdomPlots, Visualizer
+
+LOSSES = {"loss_G_Rec": 1.5, "loss_D_real": 0.25}
+PICTURES = {f"{side} {kind}": np.full((8, 8, 3), 9, np.uint8) for side in "AB" for kind in ("real 0-2", "cycled 0-2")}
+
+
+def progress(pairs: int) -> Progress:
+    return Progress(1, pairs, pairs, 0.1)
+
+
+@contextmanager
+def visdom_server(port, folder):
+    # Started as python -m visdom.server it would first download scripts for its page.
+    start = "from visdom.server.run_server import main; main()"
+    command = [sys.executable, "-c", start, "-port", str(port), "-env_path", str(folder), "--hostname", "127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def windows(address: str, env: str) -> dict[str, dict]:
+    """The windows of an environment, by their names, as the server holds them."""
+    reply = requests.post(f"{address}/win_data", json={"eid": env, "win": None}, timeout=10)
+    return json.loads(reply.text) or {}
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_visdom_comes_late_goes_and_comes_back(tmp_path, port, caplog):
+    caplog.set_level(logging.INFO)
+    history = History(tmp_path / "metrics.jsonl")
+    plots = VisdomPlots(port, "people", 1, 4, 256, history, picture_every=1, retry_after=0.0)
+    shown = Visualizer([plots], history)
+    for pairs in (1, 2):
+        shown.losses(progress(pairs), LOSSES)
+        shown.pictures(progress(pairs), PICTURES, 1)
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert f"python -m visdom.server -port {port}" in warnings[0]
+    with visdom_server(port, tmp_path) as address:
+        shown.losses(progress(3), LOSSES)
+        shown.pictures(progress(3), PICTURES, 1)
+        found = windows(address, "people")
+        assert set(found) == {"1_losses", "1_pictures"}
+        curve = found["1_losses"]["content"]["data"][0]
+        # Also what happened before the server came.
+        assert curve["x"] == [1, 2, 3]
+        assert curve["y"] == [1.5] * 3
+        assert "A real 0-2" in found["1_pictures"]["content"]["caption"]
+    shown.losses(progress(4), LOSSES)
+    with visdom_server(port, tmp_path) as address:
+        shown.losses(progress(5), LOSSES)
+        assert windows(address, "people")["1_losses"]["content"]["data"][0]["x"] == [1, 2, 3, 4, 5]
+    assert caplog.text.count("visdom is back") == 2
+
+
+def test_training_plots_to_a_live_server(run, dataset, tmp_path, port):
+    arguments = [*TINY, "--dataroot", "people", "--batchSize", 2, "--epochs", 2, "--name", "live", "--print_freq", 2]
+    with visdom_server(port, tmp_path / "visdom") as address:
+        done = run("train.py", *arguments, "--display_port", port, "--display_freq", 4, "--display_id", 3,
+                   "--display_single_pane_ncols", 0)  # fmt: skip
+        found = windows(address, "live")
+    assert "No visdom server" not in done.stderr
+    assert set(found) == {"3_losses", *(f"3_picture{number}" for number in range(8))}
+    assert len(found["3_losses"]["content"]["data"]) == 8
+    titles = {window["title"] for window in found.values()}
+    assert any(title.startswith("B reconstructed") for title in titles)
+
+
+def test_without_a_server_training_goes_on_after_one_warning(run, dataset, port):
+    arguments = [*TINY, "--dataroot", "people", "--batchSize", 2, "--epochs", 2, "--print_freq", 2]
+    done = run("train.py", *arguments, "--display_port", port, "--display_freq", 2)
+    assert done.stderr.count("No visdom server on port") == 1
+    done = run("train.py", *arguments, "--display_port", port, "--display_id", 0)
+    assert "visdom" not in done.stderr.replace("display", "")
+
+
+def test_the_html_log_is_readable_from_disk_newest_first(run, dataset, tmp_path):
+    arguments = [
+        *TINY,
+        "--dataroot",
+        "people",
+        "--batchSize",
+        2,
+        "--display_id",
+        0,
+        "--name",
+        "log",
+        "--print_freq",
+        2,
+    ]
+    run("train.py", *arguments, "--epochs", 1, "--save_display_freq", 4)
+    run("train.py", *arguments, "--epochs", 2, "--save_display_freq", 4, "--continue_train")
+    web = tmp_path / "checkpoints" / "log" / "web"
+    text = (web / "index.html").read_text()
+    assert [text.index(f"{pairs} pairs") for pairs in (12, 8, 4)] == sorted(
+        text.index(f"{n} pairs") for n in (4, 8, 12)
+    )
+    page = Page(web / "index.html")
+    assert len(page.images) == 3 * 8
+    assert all((web / image["src"]).is_file() for image in page.images)
+    captions = [image["alt"].rsplit(" ", 1)[0] for image in page.images[:8]]
+    assert captions == [
+        f"{side} {kind}" for side in "AB" for kind in ("real", "synthesised", "reconstructed", "cycled")
+    ]
+    # The curves have all eight losses, from the first run's beginning on.
+    assert text.count("<polyline") == 8
+    assert "http" not in text.replace("http-equiv", "")
+
+
+def test_no_html_writes_none(run, dataset, tmp_path):
+    run("train.py", *TINY, "--dataroot", "people", "--display_id", 0, "--debug", "--no_html", "--name", "bare")
+    assert not (tmp_path / "checkpoints" / "bare" / "web").exists()
+    run("train.py", *TINY, "--dataroot", "people", "--display_id", 0, "--debug", "--name", "debugged")
+    assert len(list((tmp_path / "checkpoints" / "debugged" / "web" / "images").iterdir())) == 6
+
+
+def test_a_sink_that_fails_is_dropped_and_the_others_go_on(tmp_path, caplog):
+    class Failing(Sink):
+        def losses(self, progress, losses):
+            raise ValueError("no such thing")
+
+    metrics = MetricsLog(tmp_path)
+    history = History(metrics.path)
+    shown = Visualizer([Failing(), LossLog(tmp_path), metrics], history)
+    for pairs in (1, 2):
+        shown.losses(progress(pairs), LOSSES)
+    assert caplog.text.count("Failing stops: no such thing") == 1
+    assert len((tmp_path / "loss_log.txt").read_text().splitlines()) == 2
+    # What a program reads, a later part of the run goes on from.
+    with metrics.path.open("a") as file:
+        file.write('{"epoch": 1, "lo')
+    MetricsLog(tmp_path).losses(progress(3), LOSSES)
+    assert History(metrics.path).series()["loss_G_Rec"] == [(1, 1.5), (2, 1.5), (3, 1.5)]
+
+
+def test_long_histories_are_thinned(tmp_path):
+    history = History(tmp_path / "none")
+    for pairs in range(5000):
+        history.add(progress(pairs), LOSSES)
+    assert 900 <= len(history.series()["loss_D_real"]) <= 1100
+    HtmlLog(tmp_path, "Long", history, 1).pictures(progress(5000), PICTURES)
+    assert (tmp_path / "web" / "index.html").stat().st_size < 100_000

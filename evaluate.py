@@ -17,7 +17,7 @@ from tqdm import tqdm
 from data.age_classes import centre
 from data.classes import ClassImages, find_classes, keep_pairs
 from data.masking import mask
-from data.photo_list import find_photos, output_names
+from data.photo_list import find_photos, for_each_portrait
 from data.portrait import Portrait, read_portrait
 from data.transforms import Transform
 from evaluation.fidelity import inception_distances
@@ -37,7 +37,6 @@ from options.build import load_transformer, portrait_reader, transform
 from options.evaluate import evaluate_parser, parse_evaluate_options
 from util.device import allow_tf32, choose_device
 from util.errors import UserError, run_command
-from util.images import to_pixels, to_tensor
 
 logger = logging.getLogger(__name__)
 
@@ -61,22 +60,20 @@ def evaluate_photos(options: argparse.Namespace) -> int:
     to_model_size, judge = transform(options, flip=False), Judge()
     folder = options.results_dir / options.name / f"photos_{options.which_epoch}"
     judged: list[JudgedPhoto] = []
-    for photo, label in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
-        try:
-            pixels = read(photo).at_size(to_model_size)
-        except UserError as error:
-            logger.error("skipped: %s", error)
-            continue
+
+    def use(label: str, portrait: Portrait) -> None:
+        pixels = portrait.at_size(to_model_size)
         seen = judge(pixels)
         if seen is None:
-            logger.error("skipped: %s: no face found in the portrait, so there is none to compare with", photo)
-            continue
+            raise UserError(f"{portrait.path}: no face found in the portrait, so there is none to compare with")
         made = _frames(transformer, pixels, anchor_blends(len(names)), (options.random_seed, len(judged)))
         pictures = [JudgedPicture(name, seen, judge(frame)) for name, frame in zip(names, made, strict=True)]
         row = [judged_picture(folder, label, pixels, seen)]
         for picture, frame in zip(pictures, made, strict=True):
             row.append(judged_picture(folder, f"{label}_{picture.target}", frame, picture.made))
         judged.append(JudgedPhoto(label, row, pictures))
+
+    for_each_portrait(photos, read, use)
     if not judged:
         raise UserError(f"--photos {options.photos}: none of its {len(photos)} photos could be used")
     files = [[folder / picture.path for picture in photo.row] for photo in judged]
@@ -209,8 +206,7 @@ def summary(
 def _frames(transformer: AgeTransformer, pixels: np.ndarray, blends: torch.Tensor, key: Sequence[int]) -> np.ndarray:
     """A series with the noise of its key, so that figures do not hang on one draw of codes for everybody."""
     (seed,) = np.random.SeedSequence(key).generate_state(1)
-    frames = transformer.transform(to_tensor(pixels), blends, torch.Generator().manual_seed(int(seed)))
-    return np.stack([to_pixels(frame) for frame in frames])
+    return np.stack(list(transformer.frames(pixels, blends, int(seed))))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.age_classes import position
 from data.classes import ClassImages, find_classes
-from data.photo_list import find_photos, output_names
-from data.portrait import read_portrait
+from data.photo_list import find_photos, for_each_portrait
+from data.portrait import Portrait, read_portrait
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
 from models.transformer import AgeTransformer
 from options.build import load_transformer, portrait_reader, transform
@@ -23,7 +23,7 @@ from options.test import parse_test_options, test_parser
 from util.device import allow_tf32, choose_device
 from util.errors import UserError, run_command
 from util.html import Picture, picture_table, write_page
-from util.images import resize, to_pixels, to_tensor, write_image
+from util.images import resize, write_image
 from util.sheets import row, row_after_gap
 from util.video import write_video
 
@@ -62,14 +62,12 @@ def use_photos(
     """Makes of each photo what was asked for; returns the exit code."""
     read = portrait_reader(options, device)
     to_model_size = transform(options, flip=False)
-    failed = 0
-    for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
-        try:
-            pixels = read(photo).at_size(to_model_size)
-            write_outputs(options, asked, folder, name, pixels, renderer(options, transformer, pixels))
-        except UserError as error:
-            failed += 1
-            logger.error("skipped: %s", error)
+
+    def use(name: str, portrait: Portrait) -> None:
+        pixels = portrait.at_size(to_model_size)
+        write_outputs(options, asked, folder, name, pixels, renderer(options, transformer, pixels))
+
+    failed = for_each_portrait(photos, read, use)
     logger.info("%d of %d photos done; results in %s", len(photos) - failed, len(photos), folder)
     return 1 if failed else 0
 
@@ -143,13 +141,12 @@ def result_rows(
 
 def renderer(options: argparse.Namespace, transformer: AgeTransformer, pixels: np.ndarray) -> Render:
     """How the series of one portrait, (H, W, 3) uint8, are drawn; each with the same codes."""
-    image = to_tensor(pixels)
     seed = options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
 
     def render(blends: Tensor) -> Iterator[np.ndarray]:
-        frames = transformer.transform(image, blends, torch.Generator().manual_seed(seed))
+        frames = transformer.frames(pixels, blends, seed)
         for frame in tqdm(frames, total=len(blends), unit="frame", leave=False):
-            yield resize(to_pixels(frame), options.output_size)
+            yield resize(frame, options.output_size)
 
     return render
 

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import torch
 
 from models.age_code import make_codes, traversal_blends
 from models.generator import Generator, GeneratorConfig
 from models.transformer import AgeTransformer
+from util.images import to_pixels, to_tensor
 
 SIZE = 256
 # Frames of a traversal over six anchors -> its step (golden/README.md).
@@ -26,18 +28,17 @@ def measure(frames: int, at_once: bool) -> tuple[float, float]:
     torch.manual_seed(0)
     config = GeneratorConfig()
     generator = Generator(config).eval().requires_grad_(False)
-    image, blends = torch.rand(3, SIZE, SIZE) * 2 - 1, traversal_blends(config.num_classes, STEPS[frames])
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    blends = traversal_blends(config.num_classes, STEPS[frames])
     start = time.perf_counter()
     if at_once:
         codes = make_codes(torch.arange(6), 6, config.dim_per_class, torch.Generator(), 0.2)
         with torch.inference_mode():
-            features = generator.id_encoder(image[None])
-            made = len(
-                generator.decoder(features.expand(len(blends), -1, -1, -1), blends @ generator.decoder.mlp(codes))
-            )
+            features = generator.encode(to_tensor(pixels)[None]).expand(len(blends), -1, -1, -1)
+            made = len(to_pixels(generator.decode(features, blends @ generator.latents(codes))))
     else:
         transformer = AgeTransformer(generator, torch.device("cpu"), 0.2)
-        made = sum(1 for _ in transformer.transform(image, blends, torch.Generator()))
+        made = sum(1 for _ in transformer.frames(pixels, blends, seed=0))
     seconds = time.perf_counter() - start
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, seconds / made
 

@@ -1,11 +1,17 @@
 """Which photos a command works on."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from itertools import chain, count
 from pathlib import Path
 
+from tqdm import tqdm
+
+from data.portrait import Portrait
 from util.errors import UserError
 from util.images import IMAGE_SUFFIXES
+
+logger = logging.getLogger(__name__)
 
 
 def find_photos(source: Path, option: str) -> list[Path]:
@@ -37,6 +43,29 @@ def find_photos(source: Path, option: str) -> list[Path]:
     if not photos:
         raise UserError(f"{option} {source}: the list is empty; give one image path a line")
     return photos
+
+
+def for_each_portrait(
+    photos: Sequence[Path], read: Callable[[Path], Portrait], use: Callable[[str, Portrait], None]
+) -> int:
+    """The one loop over photos: a photo that cannot be read or used is named and skipped.
+
+    Args:
+        photos: paths.
+        read: makes a portrait of a path.
+        use: takes the name of the photo's outputs, and the portrait.
+
+    Returns:
+        How many photos were skipped.
+    """
+    skipped = 0
+    for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
+        try:
+            use(name, read(photo))
+        except UserError as error:
+            skipped += 1
+            logger.error("skipped: %s", error)
+    return skipped
 
 
 def output_names(photos: Sequence[Path]) -> list[str]:

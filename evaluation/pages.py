@@ -13,8 +13,9 @@ from dominate.dom_tag import dom_tag
 from evaluation.judge import JudgedPicture, Judgement, photo_scores
 from evaluation.metrics import estimated_age, l1
 from evaluation.paired import Person
+from util.charts import line_chart
 from util.files import atomic_path
-from util.html import Picture, line_chart, picture_table, write_page
+from util.html import Picture, picture_table, write_page
 from util.images import write_image
 
 # Figures by who made the pictures, and by name; None where there is nothing to tell.
@@ -63,8 +64,8 @@ def write_paired_report(
     }
     body: list[dom_tag] = [_figures(overall)]
     body += [
-        line_chart("Estimated age over target age, years", estimated),
-        line_chart("L1 over target age", by_class),
+        line_chart("Estimated age over target age", estimated, "target age, years", "estimated age, years"),
+        line_chart("L1 over target age", by_class, "target age, years", "L1"),
     ]
     for word, number in _best_median_worst(errors).items():
         body += [
@@ -136,7 +137,7 @@ def write_photo_report(
             for maker, scores in by_class.items()
         }
         with_faces = {maker: points for maker, points in series.items() if points}
-        body.append(line_chart(f"{title} over target age, years", with_faces))
+        body.append(line_chart(f"{title} over target age", with_faces, "target age, years", "years"))
     columns, order = ["input", *names], sorted(photos, key=lambda photo: photo.error)
     for word, number in _best_median_worst([photo.error for photo in photos]).items():
         photo = photos[number]

@@ -221,17 +221,29 @@ class Generator(nn.Module):
         # coarsely that pictures leave the golden tolerance. (torch's stubs do not know the argument.)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def encode(self, images: Tensor) -> Tensor:
+        """Identity features of images, (B, id_channels, H / 4, W / 4) by default."""
+        return self.id_encoder(images)
+
+    def latents(self, codes: Tensor) -> Tensor:
+        """Latents W (B, 256) of age codes (B, code_dim)."""
+        return self.decoder.mlp(codes)
+
+    def decode(self, id_features: Tensor, latents: Tensor) -> Tensor:
+        """Images of identity features and latents, one latent for each."""
+        return self.decoder(id_features, latents)
+
     def synthesize(self, images: Tensor, codes: Tensor) -> Tensor:
         """Images at the ages of the codes (B, code_dim)."""
-        return self.decoder(self.id_encoder(images), self.decoder.mlp(codes))
+        return self.decode(self.encode(images), self.latents(codes))
 
     def forward(self, images: Tensor, target: Tensor, cycle: Tensor, source: Tensor) -> TrainingForward:
         """Images with codes (B, code_dim): to the target age, back again by `cycle`, and unchanged by `source`."""
-        real_id, real_age = self.id_encoder(images), self.age_encoder(images)
-        rec = self.decoder(real_id, self.decoder.mlp(source))
-        gen = self.decoder(real_id, self.decoder.mlp(target))
-        fake_id, fake_age = self.id_encoder(gen), self.age_encoder(gen)
-        cyc = self.decoder(fake_id, self.decoder.mlp(cycle))
+        real_id, real_age = self.encode(images), self.age_encoder(images)
+        rec = self.decode(real_id, self.latents(source))
+        gen = self.decode(real_id, self.latents(target))
+        fake_id, fake_age = self.encode(gen), self.age_encoder(gen)
+        cyc = self.decode(fake_id, self.latents(cycle))
         return TrainingForward(rec, gen, cyc, real_id, real_age, fake_id, fake_age)
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from models.age_code import make_codes
 from models.checkpoint import load_weights
 from models.generator import Generator, GeneratorConfig
+from util.images import to_pixels, to_tensor
 
 Precision = Literal["fp32", "bf16"]
 _CHUNK = 4
@@ -47,26 +49,28 @@ class AgeTransformer:
         load_weights(generator, weights)
         return cls(generator.to(device).eval().requires_grad_(False), device, noise_sigma, precision)
 
-    def transform(self, image: Tensor, blends: Tensor, rng: torch.Generator) -> Iterator[Tensor]:
+    def frames(self, pixels: np.ndarray, blends: Tensor, seed: int) -> Iterator[np.ndarray]:
         """Yields the frames of a series, made a few at a time, so that memory does not depend on their number.
 
         Args:
-            image: (3, H, W) in [-1, 1], a masked portrait of the model's size.
+            pixels: (H, W, 3) uint8, a masked portrait of the model's size.
             blends: (F, num_classes), weights over the anchors' latents (models/age_code.py).
-            rng: CPU generator of the codes' noise; drawn from once, for all anchors.
+            seed: of the codes' noise, which is drawn once for all anchors.
 
         Yields:
-            F frames (3, H, W) float32 in [-1, 1], on the CPU.
+            F frames (H, W, 3) uint8.
         """
         config = self.generator.config
         anchors = torch.arange(config.num_classes)
+        rng = torch.Generator().manual_seed(seed)
         codes = make_codes(anchors, config.num_classes, config.dim_per_class, rng, self.noise_sigma)
+        image = to_tensor(pixels)[None].to(self.device)
         with torch.inference_mode(), self._autocast():
-            latents = blends.to(self.device) @ self.generator.decoder.mlp(codes.to(self.device)).float()
-            features = self.generator.id_encoder(image[None].to(self.device))
+            latents = blends.to(self.device) @ self.generator.latents(codes.to(self.device)).float()
+            features = self.generator.encode(image)
         for chunk in latents.split(_CHUNK):
             with torch.inference_mode(), self._autocast():
-                frames = self.generator.decoder(features.expand(len(chunk), -1, -1, -1), chunk).float().cpu()
+                frames = to_pixels(self.generator.decode(features.expand(len(chunk), -1, -1, -1), chunk))
             yield from frames
 
     def _autocast(self) -> torch.autocast:

@@ -21,7 +21,6 @@ from options.build import generator_config, noise_sigma
 from options.test import parse_test_options
 from options.test import test_parser as parser_of_test
 from tests.conftest import ROOT
-from util.images import to_pixels, to_tensor
 
 # Another population than that of run_scripts/train_demo.sh.
 UNSEEN = 2026
@@ -109,10 +108,9 @@ def test_the_demo_model_ages_unseen_people_both_ways():
         )
     for index, truth in pictures.items():
         for source, target in ((0, 5), (5, 0), (3, 0), (3, 5), (1, 4), (4, 1)):
-            image = to_tensor(truth[source].astype(np.uint8))
-            rng = torch.Generator().manual_seed(0)
-            (frame,) = transformer.transform(image, anchor_blends(len(ANCHORS))[target : target + 1], rng)
-            made = to_pixels(frame).astype(float)
+            blend = anchor_blends(len(ANCHORS))[target : target + 1]
+            (frame,) = transformer.frames(truth[source].astype(np.uint8), blend, seed=0)
+            made = frame.astype(float)
             hits.append(np.abs(truth - made).mean(axis=(1, 2, 3)).argmin() == target)
             others = [np.abs(other[target] - made).mean() for other in pictures.values()]
             own.append(int(np.argmin(others)) == index)

@@ -55,11 +55,11 @@ def images():
 
 
 def test_mapping(generator, small):
-    close(generator.decoder.mlp(golden_code("x", ALL, 6, 4)), small["mapping"])
+    close(generator.latents(golden_code("x", ALL, 6, 4)), small["mapping"])
 
 
 def test_encoders(generator, images, small):
-    close(generator.id_encoder(images), small["id_features"])
+    close(generator.encode(images), small["id_features"])
     close(generator.age_encoder(images), small["age_features"])
 
 
@@ -75,9 +75,8 @@ def test_discriminator(images, small):
 
 
 def render(generator, image, codes, blends):
-    latents = blends @ generator.decoder.mlp(codes)
-    features = generator.id_encoder(image).expand(len(latents), -1, -1, -1)
-    return generator.decoder(features, latents)
+    latents = blends @ generator.latents(codes)
+    return generator.decode(generator.encode(image).expand(len(latents), -1, -1, -1), latents)
 
 
 def test_deploy_and_traverse(generator, images, small):

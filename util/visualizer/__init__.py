@@ -16,8 +16,9 @@ import visdom
 from dominate import tags
 from tqdm import tqdm
 
+from util.charts import line_chart
 from util.errors import UserError
-from util.html import Picture, line_chart, picture_table, write_page
+from util.html import Picture, picture_table, write_page
 from util.images import write_image
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ class HtmlLog(PictureSink):
         for number, (label, pixels) in enumerate(pictures.items()):
             write_image(newest / f"{number}_{_file_name(label)}.png", pixels)
         facts = {"epoch": f"{progress.epoch}", "training pairs": f"{progress.total_pairs:,}"}
-        body = [line_chart("Losses over training pairs", self._history.series())]
+        body = [line_chart("Losses over training pairs", self._history.series(), "training pairs", "loss")]
         for folder in sorted(images.glob("[0-9]*_epoch*"), reverse=True):
             pairs, _, epoch = folder.name.partition("_epoch")
             row = [Picture(f"images/{folder.name}/{path.name}", _caption(path)) for path in sorted(folder.iterdir())]

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from models.age_code import anchor_blends
 from models.batch import Batch
 from models.generator import TrainingForward
 from models.transformer import AgeTransformer
-from util.images import to_pixels, to_tensor, write_image
+from util.images import to_pixels, write_image
 from util.sheets import column, row_after_gap
 
 
@@ -45,6 +44,5 @@ class SampleGrid:
         blends = anchor_blends(len(self._inputs))
         rows = []
         for pixels in self._inputs:
-            frames = self._transformer.transform(to_tensor(pixels), blends, torch.Generator().manual_seed(0))
-            rows.append(row_after_gap(pixels, map(to_pixels, frames)))
+            rows.append(row_after_gap(pixels, self._transformer.frames(pixels, blends, seed=0)))
         write_image(path, column(rows))

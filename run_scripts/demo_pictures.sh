@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the README's pictures again, in assets: six unseen people by the demo model, moving and at six ages, and the
+# Makes the pictures in assets/ again: six people that the demo model has never seen, as a film and at six ages, and the
 # contact sheet of drawn people.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"

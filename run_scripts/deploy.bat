@@ -1,6 +1,7 @@
 @echo off
 rem Makes a row of all ages of each aligned portrait of a list.
-rem Settings from the environment, further options as arguments: set MODEL=my_model, then run_scripts\deploy.bat --help
+rem The environment sets the variables below, and arguments are passed on: set MODEL=my_model, then
+rem run_scripts\deploy.bat --help
 setlocal
 cd /d "%~dp0.."
 if not defined VIRTUAL_ENV if exist .venv\Scripts\activate.bat call .venv\Scripts\activate.bat

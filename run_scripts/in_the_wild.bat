@@ -1,6 +1,7 @@
 @echo off
-rem Makes a video through all ages of each photo of a list; the photos may be any.
-rem Settings from the environment, further options as arguments: set MODEL=my_model, then run_scripts\in_the_wild.bat --help
+rem Makes a video through all ages of each photo of a list. The photos need no preparation.
+rem The environment sets the variables below, and arguments are passed on: set MODEL=my_model, then
+rem run_scripts\in_the_wild.bat --help
 setlocal
 cd /d "%~dp0.."
 if not defined VIRTUAL_ENV if exist .venv\Scripts\activate.bat call .venv\Scripts\activate.bat

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a video through all ages of each photo of a list; the photos may be any.
-# Settings from the environment, further options as arguments: MODEL=my_model run_scripts/in_the_wild.sh --help
+# Makes a video through all ages of each photo of a list. The photos need no preparation.
+# The environment sets the variables below, and arguments are passed on: MODEL=my_model run_scripts/in_the_wild.sh --help
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 use_environment

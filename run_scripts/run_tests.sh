@@ -3,12 +3,12 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements-dev.txt
-# Pages are looked at in a real browser.
+# Some tests open pages in a real browser.
 if ! command -v chromium chromium-browser google-chrome > /dev/null; then
   if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
     apt-get update -q > /dev/null && apt-get install -q -y chromium > /dev/null
   else
-    echo "error: no Chromium on this machine, which the tests of pages need; install the package chromium" >&2
+    echo "error: the tests of pages need Chromium, which is not installed; install the package chromium" >&2
     exit 2
   fi
 fi

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by the other scripts: goes to the checkout and finds or readies a Python environment. An active virtual
-# environment is used as it is; otherwise .venv in the checkout, which prepare_environment makes if there is none.
+# The other scripts source this file. It changes to the checkout and finds a Python environment: the active virtual
+# environment, or else .venv in the checkout, which prepare_environment creates if it is missing.
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 use_environment() {
@@ -13,12 +13,12 @@ use_environment() {
 prepare_environment() { # requirements file
   if [ -z "${VIRTUAL_ENV:-}" ]; then
     [ -x .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv || {
-      echo "error: no virtual environment could be made; install Python 3.11 or newer with its venv module" >&2
+      echo "error: the virtual environment could not be created; install Python 3.11 or newer with its venv module" >&2
       exit 2
     }
     use_environment
   fi
-  # visdom's build needs the pkg_resources of an older setuptools; pip 25.3 and newer read the second name.
+  # visdom's build needs pkg_resources, which newer setuptools lack. pip 25.3 and newer read the second variable.
   PIP_CONSTRAINT=build-constraints.txt PIP_BUILD_CONSTRAINT=build-constraints.txt \
     python -m pip install --quiet --disable-pip-version-check -r "$1" || {
     echo "error: installing $1 failed (see above); check the network and the Python version (3.11 or newer)" >&2
@@ -26,8 +26,9 @@ prepare_environment() { # requirements file
   }
 }
 
-draw_people() { # folder, its options: draws people that are not there yet, whole or not at all
+draw_people() { # folder, options of synthesize.py: draws the people unless the folder is there
   [ -d "$1" ] && return
+  # The folder gets its name when it is complete, so an interrupted run leaves no half set under that name.
   rm -rf "$1.part"
   python datasets/synthesize.py --out "$1.part" "${@:2}"
   mv "$1.part" "$1"

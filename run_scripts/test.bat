@@ -1,6 +1,7 @@
 @echo off
-rem Makes the results page of a data set's test images.
-rem Settings from the environment, further options as arguments: set MODEL=my_model, then run_scripts\test.bat --help
+rem Makes the results page: a data set's test images at all ages.
+rem The environment sets the variables below, and arguments are passed on: set MODEL=my_model, then
+rem run_scripts\test.bat --help
 setlocal
 cd /d "%~dp0.."
 if not defined VIRTUAL_ENV if exist .venv\Scripts\activate.bat call .venv\Scripts\activate.bat

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the results page of a data set's test images.
-# Settings from the environment, further options as arguments: MODEL=my_model run_scripts/test.sh --help
+# Makes the results page: a data set's test images at all ages.
+# The environment sets the variables below, and arguments are passed on: MODEL=my_model run_scripts/test.sh --help
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 use_environment

@@ -1,6 +1,7 @@
 @echo off
-rem Trains a model.
-rem Settings from the environment, further options as arguments: set MODEL=my_model, then run_scripts\train.bat --help
+rem Trains a model; the defaults are the paper's four GPUs and batch size.
+rem The environment sets the variables below, and arguments are passed on: set MODEL=my_model, then
+rem run_scripts\train.bat --help
 setlocal
 cd /d "%~dp0.."
 if not defined VIRTUAL_ENV if exist .venv\Scripts\activate.bat call .venv\Scripts\activate.bat

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains a model.
-# Settings from the environment, further options as arguments: MODEL=my_model run_scripts/train.sh --help
+# Trains a model; the defaults are the paper's four GPUs and batch size.
+# The environment sets the variables below, and arguments are passed on: MODEL=my_model run_scripts/train.sh --help
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 use_environment

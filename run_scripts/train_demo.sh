@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes checkpoints/demo_model again: draws its people, trains, and keeps the moving average in half precision.
-# About 4.5 hours on two cores of a CPU. A stage that is finished is not done again; one that was stopped goes on.
+# Makes checkpoints/demo_model again: draws its people, trains, and stores the moving average in half precision.
+# This takes about 4.5 hours on two CPU cores. Run it again after an interruption: it resumes the stage that was stopped.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
@@ -8,7 +8,7 @@ prepare_environment requirements.txt
 common=(--gpu_ids "${GPU_IDS:-0}" --loadSize 64 --fineSize 64 --ngf 16 --ndf 16 --n_layers_D 4 --batchSize 2 --nThreads 0
   --id_enc_norm instance --decay_adain_affine_layers false --lr 0.003 --display_id 0 --no_html --save_latest_freq 1000)
 
-stage() { # name, its options: trains it, or goes on where it was stopped
+stage() { # name, options of train.py: trains a stage, or resumes it
   if [ -f "checkpoints/$1/latest_state.pth" ]; then
     python train.py --name "$1" --gpu_ids "${GPU_IDS:-0}" --nThreads 0 --continue_train
   else
@@ -16,7 +16,7 @@ stage() { # name, its options: trains it, or goes on where it was stopped
   fi
 }
 
-# First as the method trains, on pictures of 720 people that know nothing of each other.
+# First as the method trains: on pictures of 720 people, without using which pictures show the same person.
 draw_people datasets/demo_people --together --identities 800 --pictures_per_class 2 --size 64 --seed 1
 stage demo_training --dataroot datasets/demo_people --lambda_id_warmup 2000 --epochs 4 --decay_epochs 2,3 --seed 1
 
@@ -25,7 +25,7 @@ draw_people datasets/demo_paired --together --paired --identities 4200 --test_fr
 stage demo_paired --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_training --lambda_paired 20 \
   --precision bf16 --r1_interval 8 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.4 --seed 2
 
-# And on, twice as wide.
+# Finally with a generator twice as wide.
 stage demo_wide --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_paired --ngf 32 --batchSize 4 \
   --lambda_paired 30 --precision bf16 --r1_interval 16 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.27 --seed 3
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a video through all ages of each aligned portrait of a list.
-# Settings from the environment, further options as arguments: MODEL=my_model run_scripts/traversal.sh --help
+# The environment sets the variables below, and arguments are passed on: MODEL=my_model run_scripts/traversal.sh --help
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 use_environment

@@ -1,4 +1,4 @@
-"""Anti-aliased shapes on a picture and its map of labels."""
+"""Draws anti-aliased shapes on a picture and on its map of labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ Points = np.ndarray  # (N, 2), x and y in units of the frame: 0 to 1 within the 
 
 @dataclass(frozen=True)
 class Patch:
-    """Coverage of a part of the canvas: rows and columns, and alpha (h, w) float32 in [0, 1]."""
+    """How much of each pixel a shape covers, in the rows and columns around it: alpha (h, w) float32 in [0, 1]."""
 
     rows: slice
     columns: slice
     alpha: np.ndarray
 
     def inside(self, cover: np.ndarray) -> "Patch":
-        """The part of it that a full-size cover (size, size) in [0, 1] leaves."""
+        """The patch limited to a cover of the whole canvas, (size, size) in [0, 1]."""
         return Patch(self.rows, self.columns, self.alpha * cover[self.rows, self.columns])
 
 
 class Canvas:
-    """A square picture in the making, with the parsing label of every pixel.
+    """A square picture that is being drawn, with the parsing label of every pixel.
 
     Attributes:
         size: pixels.
@@ -41,7 +41,7 @@ class Canvas:
         self.labels = np.zeros(background.shape[:2], np.uint8)
 
     def patch(self, shapes: Points | Sequence[Points], blur: float = 0.0) -> Patch:
-        """The union of polygons, anti-aliased, its edge softened by `blur` (sigma in units of the frame)."""
+        """The union of polygons, anti-aliased; `blur` softens its edge (sigma in units of the frame)."""
         polygons = [shapes] if isinstance(shapes, np.ndarray) else list(shapes)
         sigma = blur * self.size
         margin = 3 * sigma + 2
@@ -60,28 +60,28 @@ class Canvas:
         return Patch(slice(top, bottom), slice(left, right), mask.astype(np.float32) / 255)
 
     def cover(self, patch: Patch) -> np.ndarray:
-        """A patch's alpha at full size, (size, size)."""
+        """A patch's alpha on the whole canvas, (size, size)."""
         cover = np.zeros((self.size, self.size), np.float32)
         cover[patch.rows, patch.columns] = patch.alpha
         return cover
 
     def paint(self, patch: Patch, color: Sequence[float] | np.ndarray, opacity: float = 1.0) -> None:
-        """Lays a colour over it, RGB 0 to 255, or one for each pixel (h, w, 3)."""
+        """Paints a patch in one colour, RGB 0 to 255, or in a colour for each pixel (h, w, 3)."""
         region = self.image[patch.rows, patch.columns]
         region += (np.asarray(color, np.float32) - region) * (patch.alpha * np.float32(opacity))[..., None]
 
     def shade(self, patch: Patch, factor: Sequence[float], opacity: float = 1.0) -> None:
-        """Multiplies the colours: below 1 darkens, above 1 lightens."""
+        """Multiplies the colours of a patch; a factor below 1 darkens and above 1 lightens."""
         change = np.asarray(factor, np.float32) - 1
         self.image[patch.rows, patch.columns] *= 1 + (patch.alpha * np.float32(opacity))[..., None] * change
 
     def label(self, patch: Patch, label: Label) -> None:
-        """Labels the pixels that are covered by half or more."""
+        """Labels the pixels that the patch covers by half or more."""
         self.labels[patch.rows, patch.columns][patch.alpha >= 0.5] = label
 
 
 def spline(points: Sequence[Sequence[float]] | np.ndarray, closed: bool = False, steps: int = 6) -> np.ndarray:
-    """A Catmull-Rom curve through points (N, 2): (M, 2)."""
+    """A Catmull-Rom curve (M, 2) through points (N, 2)."""
     points = np.asarray(points, float)
     if closed:
         padded = np.concatenate([points[-1:], points, points[:2]])
@@ -97,7 +97,7 @@ def spline(points: Sequence[Sequence[float]] | np.ndarray, closed: bool = False,
 
 
 def ribbon(line: np.ndarray, widths: float | Sequence[float]) -> np.ndarray:
-    """A stroke along a line (N, 2) as a polygon; widths at equal distances along it, 0 for a point."""
+    """A stroke along a line (N, 2) as a polygon; `widths` are taken at equal distances, and 0 makes a pointed end."""
     given = np.atleast_1d(np.asarray(widths, float))
     half = np.interp(np.linspace(0, 1, len(line)), np.linspace(0, 1, len(given)), given)[:, None] / 2
     tangent = np.gradient(line, axis=0)
@@ -113,5 +113,5 @@ def ellipse(center: Sequence[float] | np.ndarray, radii: Sequence[float], points
 
 
 def mirror(points: np.ndarray) -> np.ndarray:
-    """The same on the other side of the face."""
+    """The same points on the other side of the face."""
     return points * (-1, 1)

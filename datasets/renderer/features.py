@@ -1,4 +1,4 @@
-"""Eyes, brows, nose, mouth and glasses, in face units (head.py)."""
+"""Paints eyes, brows, nose, mouth and glasses, in face units (head.py)."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from datasets.renderer.skin import skin_color
 
 
 def paint_eyes(face: Painter) -> None:
-    """Whites, irises, lids and lashes."""
+    """Paints whites, irises, lids and lashes."""
     identity, now = face.head.identity, face.head.stage
     female = identity.gender == "female"
     width = 0.138 * (1 + 0.09 * identity.eye_size) * (1 + 0.24 * now.child)
@@ -48,7 +48,7 @@ def paint_eyes(face: Painter) -> None:
         ]
         lid_line, rim_line = spline(at(lid)), spline(at(rim))
         shape = np.concatenate([lid_line, rim_line])
-        # Folds around the eye lie under it.
+        # The folds around the eye are painted first, so that the eye covers them.
         crease = spline(
             at(
                 [
@@ -109,7 +109,7 @@ def paint_eyes(face: Painter) -> None:
 
 
 def paint_brows(face: Painter) -> None:
-    """Light and thin on children, bushy and grey on old men."""
+    """Paints brows: light and thin on children, bushy and grey on old men."""
     identity, now = face.head.identity, face.head.stage
     male = identity.gender == "male"
     color = mix(np.array(identity.hair) * 0.78, (178, 174, 170), 0.7 * now.grey)
@@ -141,7 +141,7 @@ def paint_brows(face: Painter) -> None:
 
 
 def paint_nose(face: Painter) -> None:
-    """The bridge's light and shadow, tip, wings and nostrils."""
+    """Paints the bridge's light and shadow, the tip, the wings and the nostrils."""
     identity, now, light = face.head.identity, face.head.stage, face.head.pose.light
     male = identity.gender == "male"
     half = (
@@ -211,7 +211,7 @@ def paint_nose(face: Painter) -> None:
 
 
 def paint_mouth(face: Painter) -> None:
-    """Lips, and teeth when the smile is wide."""
+    """Paints the lips, and teeth if the smile is wide."""
     identity, now, smile = face.head.identity, face.head.stage, face.head.pose.smile
     female = identity.gender == "female"
     y = face.head.mouth_y
@@ -278,7 +278,7 @@ def paint_mouth(face: Painter) -> None:
 
 
 def paint_glasses(painter: Painter) -> None:
-    """Frames and lenses; the whole of them is labelled as glasses."""
+    """Paints frames and lenses; both are labelled as glasses."""
     identity, head = painter.head.identity, painter.head
     if not identity.glasses or head.stage.age < 7:
         return

@@ -1,4 +1,4 @@
-"""What age does to a head: growth of the skull, and the signs of maturity and of old age."""
+"""How age changes a head: the skull grows, and signs of maturity and old age appear."""
 
 from dataclasses import dataclass
 
@@ -7,26 +7,26 @@ import numpy as np
 from datasets.renderer.identity import Identity
 
 _STRAIN_AT_BIRTH = -0.15
-# The strain is taken from a point inside the skull, in face units (head.py).
+# The strain is measured from this point inside the skull, in face units (head.py).
 _ORIGIN = np.array([0.0, -0.15])
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A person's state at an age; each from 0 to 1.
+    """A person's state at an age in years; every other value except the strain is from 0 to 1.
 
     Attributes:
-        strain: of the revised cardioidal transformation, negative before growth has ended.
+        strain: the parameter of `strain()`; negative until growth has ended.
         baby: the roundness of infancy.
-        child: large eyes, small nose, smooth features of childhood.
-        mature: puberty: jaw, brows, nose, beard.
-        settled: the fuller jaw, neck and beard, and first lines, of the years after.
+        child: the large eyes, small nose and smooth features of childhood.
+        mature: what puberty changes: jaw, brows, nose and beard.
+        settled: the fuller jaw, neck and beard, and the first lines, of the years after puberty.
         wrinkles: folds and lines.
-        sag: hanging lids, cheeks and jowls.
-        grey: share of hair without colour.
+        sag: how far lids, cheeks and jowls hang.
+        grey: the share of hair without colour.
         recede: how far the hairline has gone back.
-        spots: of aged skin.
-        hair_length: of the person's style; short on infants, but to be told.
+        spots: how strong the spots of aged skin are.
+        hair_length: the share of the style's length; infants' hair is short, but its style can be recognised.
     """
 
     age: float
@@ -44,7 +44,7 @@ class Stage:
 
 
 def stage(identity: Identity, age: float) -> Stage:
-    """The state of a person at an age, 0 to 75 years and beyond."""
+    """The state of a person at an age from 0 to about 75 years."""
     recede = identity.balding * _smooth(age, 20, 62)
     return Stage(
         age=age,
@@ -63,11 +63,11 @@ def stage(identity: Identity, age: float) -> Stage:
 
 
 def strain(points: np.ndarray, k: float) -> np.ndarray:
-    """The revised cardioidal strain (Todd, Mark, Shaw and Pittenger 1980): R' = R (1 + k (1 - cos t)).
+    """Applies the revised cardioidal strain (Todd, Mark, Shaw and Pittenger 1980): R' = R (1 + k (1 - cos t)).
 
     Args:
-        points: (N, 2) in face units of a grown head; t is the angle from the top of the skull.
-        k: negative for younger heads: the lower a point lies, the more it moves towards the skull's centre.
+        points: (N, 2) of a grown head, in face units; t is their angle from the top of the skull.
+        k: negative for younger heads; the lower a point lies, the more it then moves towards the skull's centre.
 
     Returns:
         (N, 2), the points of the younger head.
@@ -79,6 +79,6 @@ def strain(points: np.ndarray, k: float) -> np.ndarray:
 
 
 def _smooth(value: float, low: float, high: float) -> float:
-    """0 below `low`, 1 above `high`, a smooth step between."""
+    """0 below `low`, 1 above `high`, and a smooth step between them."""
     t = min(1.0, max(0.0, (value - low) / (high - low)))
     return t * t * (3 - 2 * t)

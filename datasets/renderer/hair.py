@@ -1,4 +1,4 @@
-"""Hair and hats, in face units (head.py)."""
+"""Paints hair and hats, in face units (head.py)."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ from datasets.renderer.head import Head
 from datasets.renderer.painter import SHADOW, SIDES, Painter, mix
 
 _GREY = (186, 184, 181)
-# Hair of this length (Stage.hair_length) shows its style; a child's of one year does.
+# Hair of at least this Stage.hair_length shows its style. A one-year-old's hair already does.
 _STYLED = 0.16
-# Where the locks of a style end on a grown head; styles not named end at the ears.
+# Where the locks of a style end on a grown head. Other styles have no locks.
 _ENDS = {"long": 1.75, "wavy": 1.55, "bob": 0.92}
 _VOLUME = {
     "short": 0.05,
@@ -26,7 +26,7 @@ _VOLUME = {
 
 
 def paint_hair_behind(painter: Painter) -> None:
-    """What lies behind head and neck: the back of long hair, and a bun."""
+    """Paints what lies behind the head and the neck: the back of long hair, and a bun."""
     identity, now = painter.head.identity, painter.head.stage
     if identity.hair_style == "bun" and now.hair_length > _STYLED:
         size = 0.25 * now.hair_length
@@ -53,7 +53,7 @@ def paint_hair_behind(painter: Painter) -> None:
 
 
 def paint_hair(painter: Painter) -> None:
-    """The cap over the skull with its hairline, locks beside the face, and a fringe."""
+    """Paints the hair on the skull down to the hairline, locks beside the face, and a fringe."""
     head = painter.head
     identity, now = head.identity, head.stage
     shapes = [_cap(head)]
@@ -64,7 +64,7 @@ def paint_hair(painter: Painter) -> None:
         shapes.append(_fringe(head))
     elif identity.hair_style in ("side", "bob", "long", "pixie") and now.hair_length > _STYLED:
         shapes.append(_sweep(head))
-    # Hair throws a soft shadow on the forehead.
+    # Hair casts a soft shadow on the forehead.
     painter.shade([shape + (0, 0.035) for shape in shapes], 0.32 * now.hair_length, 0.03)
     patch = painter.patch(shapes, 0.008 + 0.006 * (1 - now.hair_length))
     thin = 1 - 0.35 * now.sag * identity.balding
@@ -72,7 +72,7 @@ def paint_hair(painter: Painter) -> None:
 
 
 def paint_hat(painter: Painter, color: np.ndarray) -> None:
-    """A woollen hat."""
+    """Paints a woollen hat."""
     half = spline(
         np.array([(0, -1.32), (0.5, -1.2), (0.76, -0.86), (0.79, -0.5), (0.76, -0.42), (0.4, -0.5), (0, -0.53)])
     )
@@ -91,7 +91,7 @@ def _volume(head: Head) -> float:
 
 
 def _end(head: Head) -> float | None:
-    """Where locks end; None where there are none."""
+    """Where locks end, or None if there are none."""
     target = _ENDS.get(head.identity.hair_style)
     if target is None or head.stage.hair_length < _STYLED:
         return None
@@ -100,7 +100,7 @@ def _end(head: Head) -> float | None:
 
 
 def _cap(head: Head) -> np.ndarray:
-    """The hair on the skull: between its outer outline and the hairline."""
+    """The hair on the skull, between its outer outline and the hairline."""
     identity, now = head.identity, head.stage
     volume, width = _volume(head), 1 + 0.05 * identity.head_width
     top = -1.02 - 0.03 * identity.forehead
@@ -128,14 +128,14 @@ def _cap(head: Head) -> np.ndarray:
     hairline = spline(line)
     hairline[:, 1] = np.maximum(hairline[:, 1], top - 0.005 - 0.4 * volume)
     right = np.concatenate([outer, hairline[::-1]]) * (width, 1)
-    # One polygon for both sides: up the right, down the left, back along the hairline.
+    # One polygon covers both sides: up on the right, down on the left, and back along the hairline.
     return np.concatenate(
         [outer * (width, 1), mirror(outer * (width, 1))[::-1], mirror(hairline * (width, 1)), right[len(outer) :]]
     )
 
 
 def _lock(head: Head, end: float, side: int) -> np.ndarray:
-    """Hair that falls beside the face."""
+    """The hair that falls beside the face."""
     identity = head.identity
     volume, width = _volume(head), 1 + 0.05 * identity.head_width
     outer = spline(
@@ -157,7 +157,7 @@ def _lock(head: Head, end: float, side: int) -> np.ndarray:
 
 
 def _fringe(head: Head) -> np.ndarray:
-    """Bangs over the forehead."""
+    """The bangs over the forehead."""
     low = -0.33 - 0.12 * (1 - head.stage.hair_length)
     half = spline(
         np.array(
@@ -176,7 +176,7 @@ def _fringe(head: Head) -> np.ndarray:
 
 
 def _sweep(head: Head) -> np.ndarray:
-    """Hair combed from the parting to the other side of the forehead."""
+    """The hair that is combed from the parting to the other side of the forehead."""
     identity, now = head.identity, head.stage
     part = 0.36 * (1 if identity.parting > 0 else -1)
     lift = 0.26 * now.recede
@@ -196,7 +196,7 @@ def _sweep(head: Head) -> np.ndarray:
 
 
 def _brush(painter: Painter, patch: Patch, opacity: float = 1.0) -> None:
-    """Paints hair with its strands, which fall from the crown in parabolas, and its shine."""
+    """Paints hair with shine and with strands that fall from the crown in parabolas."""
     head, canvas = painter.head, painter.canvas
     identity, now = head.identity, head.stage
     if not patch.alpha.size:

@@ -1,4 +1,4 @@
-"""A head's geometry: its outline, and where its points fall in the frame.
+"""The geometry of a head: its outline, and where its points lie in the frame.
 
 Face units: the eyes of the average adult lie at y = 0, the chin at 1.07, the top of the skull at -1.02; x grows to
 the viewer's right and is 0 on the nose.
@@ -27,7 +27,7 @@ _OUTLINE = np.array(
         (0, 1.07),
     ]
 )
-# How far features lie in front of the outline; they move sideways as the head turns.
+# How far features lie in front of the outline, and so how far they move sideways when the head turns.
 _DEPTH = 0.1
 
 
@@ -38,10 +38,10 @@ class Pose:
     Attributes:
         roll: radians.
         turn: to the viewer's left (negative) or right, -1 to 1.
-        shift: of the frame against the aligned one, in units of the frame.
-        zoom: factor on the size, about 1.
-        smile: 0 to 1; the mouth opens above 0.7.
-        light: where it comes from, -1 left to 1 right.
+        shift: how far the head is from its aligned place, in units of the frame.
+        zoom: a factor on the size, about 1.
+        smile: 0 to 1; above 0.7 the mouth opens.
+        light: where the light comes from, -1 left to 1 right.
     """
 
     roll: float
@@ -54,13 +54,13 @@ class Pose:
 
 @dataclass(frozen=True)
 class Head:
-    """A person at an age, posed.
+    """A person at an age, in a pose.
 
     Attributes:
-        outline: (N, 2), the face and skull from the top over the viewer's right and back, in face units.
-        eyes: distance of each pupil from the middle.
-        nose_y, mouth_y, chin_y: of the nose's base, the mouth's line and the chin.
-        scale: units of the frame in a face unit.
+        outline: (N, 2), face and skull in face units, from the top down the viewer's right side and back up.
+        eyes: the distance of each pupil from the middle.
+        nose_y, mouth_y, chin_y: y of the nose's base, the line of the mouth and the chin.
+        scale: how many units of the frame a face unit has.
     """
 
     identity: Identity
@@ -89,7 +89,7 @@ class Head:
 
 
 def make_head(identity: Identity, age: float, pose: Pose) -> Head:
-    """A person's head; the frame is laid around eyes and mouth as alignment does (spec/method.md section 7)."""
+    """A person's head. The frame lies around eyes and mouth as alignment would place it (docs/method.md, Photos)."""
     now = stage(identity, age)
     male = identity.gender == "male"
     grown = now.mature

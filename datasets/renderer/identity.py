@@ -1,4 +1,4 @@
-"""Who a synthetic person is: what stays the same from birth to old age."""
+"""Who a drawn person is: everything that stays the same from birth to old age."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ Color = tuple[float, float, float]
 MALE_STYLES = ("short", "side", "curly", "crop")
 FEMALE_STYLES = ("long", "bob", "wavy", "bun", "pixie")
 
-# Skin from light to dark, and the hair and iris colours that people have; RGB, 0 to 255.
+# Skin colours from light to dark, hair colours and iris colours; RGB, 0 to 255.
 _SKIN = ((247, 216, 194), (238, 196, 166), (222, 173, 137), (193, 138, 100), (150, 99, 68), (104, 67, 47))
 _HAIR = ((38, 28, 24), (66, 44, 30), (104, 68, 40), (148, 102, 58), (205, 166, 106), (150, 70, 36))
 _IRIS = ((74, 46, 26), (110, 72, 38), (92, 116, 70), (84, 122, 150), (104, 140, 172), (96, 104, 108))
@@ -19,22 +19,22 @@ _IRIS = ((74, 46, 26), (110, 72, 38), (92, 116, 70), (84, 122, 150), (104, 140, 
 
 @dataclass(frozen=True)
 class Identity:
-    """One person. Shape parameters are deviations from the average, about -1 to 1, unless said otherwise.
+    """One person. Shape parameters are deviations from the average, about -1 to 1, unless listed with another range.
 
     Attributes:
-        index: number of the person in its population; also seeds what is random about the skin.
+        index: the person's number in the population; it also seeds skin marks, wrinkles, strands and poses.
         skin, hair, iris: RGB colours, 0 to 255; `hair` before any greying.
-        undertone: redness of the skin.
+        undertone: how red the skin is.
         hair_style: one of `MALE_STYLES` or `FEMALE_STYLES`.
-        parting: where the hair is parted, -1 to 1.
+        parting: where the hair is parted, -1 left to 1 right.
         bangs: whether a fringe covers the forehead.
-        balding: 0 to 1, how far a man's hairline goes back in old age.
-        grey_onset: years, when half of the hair has lost its colour.
-        beard: 0 to 1, of a grown man.
+        balding: 0 to 1, how far a man's hairline has gone back in old age.
+        grey_onset: the age in years around which the hair loses its colour.
+        beard: 0 to 1, how full a grown man's beard is.
         freckles: 0 to 1.
-        mole: (x, y) in face units (head.py), or None.
+        mole: its place (x, y) in face units (head.py), or None.
         glasses: 0 none, 1 round, 2 square.
-        wrinkling: factor on wrinkles, about 1.
+        wrinkling: a factor on wrinkles, about 1.
     """
 
     index: int
@@ -85,7 +85,7 @@ def sample_identity(seed: int, index: int) -> Identity:
         return float(np.clip(rng.normal(0, 0.5), -1, 1))
 
     tone = rng.random() ** 1.25 * (len(_SKIN) - 1)
-    # Dark skin goes with dark hair and eyes.
+    # People with dark skin mostly have dark hair and eyes.
     lightness = 1 - tone / (len(_SKIN) - 1)
     hair = rng.choice(len(_HAIR), p=_normalized((2.0, 2.0, *(np.array((2.0, 2.0, 2.2, 1.0)) * lightness**2))))
     iris = rng.choice(len(_IRIS), p=_normalized((2.0, 1.5, *(np.array((1.5, 2.0, 1.8, 1.2)) * lightness**2.5))))
@@ -121,7 +121,7 @@ def sample_identity(seed: int, index: int) -> Identity:
         parting=float(rng.uniform(-0.8, 0.8)),
         bangs=bool(not male and rng.random() < 0.35),
         balding=float(rng.random()) if male else 0.0,
-        # From 45 to 65 about a quarter of people's hair is grey (Panhard, Lozano and Loussouarn 2012).
+        # Between 45 and 65 years, people have about a quarter grey hair (Panhard, Lozano and Loussouarn 2012).
         grey_onset=float(rng.uniform(56, 64)),
         beard=float(max(0.0, rng.uniform(-0.8, 1))) if male else 0.0,
         freckles=float(max(0.0, rng.uniform(-1.5, 1)) * lightness),

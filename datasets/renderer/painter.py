@@ -1,4 +1,4 @@
-"""Lays shapes given in face units (head.py) on a canvas."""
+"""Draws shapes that are given in face units (head.py) on a canvas."""
 
 from collections.abc import Sequence
 
@@ -14,18 +14,18 @@ SIDES = (-1, 1)  # as the viewer sees them: left, right
 
 
 def mix(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, share: float) -> np.ndarray:
-    """Between two colours (3,), or curves (N, 2)."""
+    """A mixture of two colours (3,) or curves (N, 2), with this share of the second."""
     start, end = np.asarray(first, float), np.asarray(second, float)
     return start + share * (end - start)
 
 
 class Painter:
-    """A canvas seen from a head.
+    """Draws on a canvas in the face units of a head.
 
     Attributes:
-        canvas: what is painted on.
-        head: whose face units shapes are given in.
-        inside: cover (size, size) in [0, 1] that all shapes are cut to; None for none.
+        canvas: the canvas that is drawn on.
+        head: the head whose face units are used.
+        inside: a cover (size, size) in [0, 1] that limits all shapes, or None.
     """
 
     def __init__(self, canvas: Canvas, head: Head, inside: np.ndarray | None = None) -> None:
@@ -34,11 +34,11 @@ class Painter:
         self.inside = inside
 
     def within(self, inside: np.ndarray) -> "Painter":
-        """The same, with shapes cut to a cover (size, size)."""
+        """A painter on the same canvas whose shapes are limited to a cover (size, size)."""
         return Painter(self.canvas, self.head, inside)
 
     def patch(self, shapes: np.ndarray | Sequence[np.ndarray], blur: float = 0.0) -> Patch:
-        """The cover of shapes (N, 2), their edge softened by `blur` (sigma), all in face units."""
+        """The patch of shapes (N, 2) with edges softened by `blur` (sigma), all in face units."""
         polygons = [shapes] if isinstance(shapes, np.ndarray) else shapes
         patch = self.canvas.patch([self.head.place(polygon) for polygon in polygons], blur * self.head.scale)
         return patch if self.inside is None else patch.inside(self.inside)
@@ -51,7 +51,7 @@ class Painter:
         blur: float = 0.0,
         label: Label | None = None,
     ) -> Patch:
-        """Paints shapes in a colour, RGB 0 to 255, and labels them."""
+        """Paints shapes in a colour, RGB 0 to 255, and labels them if a label is given."""
         patch = self.patch(shapes, blur)
         self.canvas.paint(patch, color, opacity)
         if label is not None:
@@ -65,6 +65,6 @@ class Painter:
         blur: float = 0.0,
         factor: Sequence[float] = SHADOW,
     ) -> None:
-        """Darkens (or lightens) what is there, where shapes lie."""
+        """Darkens what is already painted inside the shapes, or lightens it with `factor=LIGHT`."""
         if opacity > 0.01:
             self.canvas.shade(self.patch(shapes, blur), factor, opacity)

@@ -1,4 +1,4 @@
-"""A synthetic person's portrait at any age, with its parsing map."""
+"""Draws a person's portrait at any age, with its parsing map."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ _CLOTHES = (
 _WALLS = ((186, 196, 206), (208, 200, 188), (150, 168, 160), (176, 160, 168), (120, 134, 152), (214, 206, 214))
 
 
-# Smaller pictures are drawn larger and reduced: strokes thinner than a pixel would come out too strong.
+# Smaller pictures are drawn larger and then reduced, because strokes thinner than a pixel would come out too strong.
 _SMALLEST_DRAWN = 192
 
 
@@ -33,15 +33,15 @@ def draw(identity: Identity, age: float, size: int, picture: int = 0) -> tuple[n
     """Draws a person.
 
     Args:
-        identity: who.
-        age: years, 0 to 75.
-        size: of the square picture, pixels.
-        picture: number of the picture; what changes from photo to photo (pose, smile, light, clothes, background)
-            depends on it, so that the same number at two ages differs by age alone.
+        identity: the person.
+        age: the person's age in years, 0 to 75.
+        size: the side of the square picture in pixels.
+        picture: the picture's number. It decides what changes from photo to photo (pose, smile, light, clothes and
+            background), so two pictures with the same number differ by age alone.
 
     Returns:
         The picture (size, size, 3) uint8 RGB, and its labels (size, size) uint8 (`data.masking.Label`; left and right
-        as the viewer sees them).
+        are the viewer's).
     """
     rng = np.random.default_rng((identity.index, picture, 0xFACE))
     pose = Pose(
@@ -83,7 +83,7 @@ def draw(identity: Identity, age: float, size: int, picture: int = 0) -> tuple[n
 
 
 def _background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A wall out of focus, (size, size, 3) float32."""
+    """A wall that is out of focus, (size, size, 3) float32."""
     wall = np.array(_WALLS[rng.integers(len(_WALLS))]) * rng.uniform(0.7, 1.05)
     coarse = wall + rng.normal(0, 14, (4, 4, 1)) + rng.normal(0, 5, (4, 4, 3))
     smooth: np.ndarray = cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
@@ -91,7 +91,7 @@ def _background(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _paint_body(painter: Painter, cloth: np.ndarray, neckline: int) -> None:
-    """Neck, the jaw's shadow on it, shoulders and clothes."""
+    """Paints the neck with the jaw's shadow on it, the shoulders and the clothes."""
     head = painter.head
     now, male = head.stage, head.identity.gender == "male"
     grown = now.mature

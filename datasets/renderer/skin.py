@@ -1,4 +1,4 @@
-"""Skin: face, ears, marks, folds and beard, in face units (head.py)."""
+"""Paints skin: face, ears, marks, folds and beard, in face units (head.py)."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _BLUSH = (224, 92, 84)
 
 
 def skin_color(head: Head) -> np.ndarray:
-    """(3,) RGB; infants are pinker, children lighter, the old darker and more yellow."""
+    """The skin's colour (3,) RGB. Infants are pinker, children lighter, old people darker and more yellow."""
     now = head.stage
     color = np.array(head.identity.skin) + head.identity.undertone * np.array((4, -3, -3))
     color += now.baby * np.array((6, 1, 2)) + now.child * np.array((8, 7, 7))
@@ -20,7 +20,7 @@ def skin_color(head: Head) -> np.ndarray:
 
 
 def paint_ears(painter: Painter) -> None:
-    """Both ears; the face covers their inner edges."""
+    """Paints both ears; the face will cover their inner edges."""
     identity, now = painter.head.identity, painter.head.stage
     size = (1 + 0.15 * identity.ear_size) * (1 + 0.14 * now.sag + 0.08 * now.child)
     edge = 0.675 * (1 + 0.05 * identity.head_width)
@@ -45,12 +45,12 @@ def paint_ears(painter: Painter) -> None:
 
 
 def paint_skin(painter: Painter) -> np.ndarray:
-    """The face's skin and the light on it. Returns its cover (size, size)."""
+    """Paints the face's skin and the light on it, and returns its cover (size, size)."""
     head = painter.head
     now, light = head.stage, head.pose.light
     patch = painter.fill(head.outline, skin_color(head), label=Label.SKIN)
     cover = painter.canvas.cover(patch)
-    # The surface turns away from the light towards the outline, and more so on the side away from it.
+    # The skin gets darker towards the outline, and more so on the side away from the light.
     facing = painter.canvas.cover(painter.patch(head.outline * (0.87, 0.93) + (0.05 * light, -0.01), 0.16))
     turned = (cover * (1 - facing))[patch.rows, patch.columns, None]
     painter.canvas.image[patch.rows, patch.columns] *= 1 - turned * (1 - np.array(SHADOW, np.float32)) * 0.9
@@ -65,10 +65,10 @@ def paint_skin(painter: Painter) -> np.ndarray:
     blush = (0.10 + 0.22 * now.baby + 0.12 * now.child) * (0.5 if sum(head.identity.skin) < 380 else 1)
     blush += 0.05 * (head.identity.gender == "female") * now.mature
     face.fill([ellipse((side * 0.42, 0.36), (0.15, 0.12)) for side in SIDES], _BLUSH, blush, 0.08)
-    # Shadow of the sockets, and under the lower lip.
+    # Shadows lie in the eye sockets and under the lower lip.
     face.shade([ellipse((side * 0.31, -0.07), (0.2, 0.085)) for side in SIDES], 0.24 + 0.16 * now.mature, 0.05)
     face.shade(ellipse((0, head.mouth_y + 0.14), (0.13, 0.03)), 0.35 * (1 - 0.4 * now.baby), 0.03)
-    # The cheeks' hollow of grown and old faces.
+    # Grown and old faces have hollow cheeks.
     hollow = [ellipse((side * 0.5, 0.6), (0.07, 0.16)) for side in SIDES]
     face.shade(hollow, 0.16 * now.mature * (1 - head.identity.cheeks) + 0.35 * now.sag, 0.07)
     _paint_marks(face)
@@ -76,7 +76,7 @@ def paint_skin(painter: Painter) -> np.ndarray:
 
 
 def _paint_marks(face: Painter) -> None:
-    """Freckles, a mole, and the spots of old skin; the same ones at every age."""
+    """Paints freckles, a mole and age spots; each stays in its place at every age."""
     identity, now = face.head.identity, face.head.stage
     rng = np.random.default_rng((identity.index, 7))
     skin = skin_color(face.head)
@@ -102,7 +102,7 @@ def _paint_marks(face: Painter) -> None:
 
 
 def paint_wrinkles(face: Painter) -> None:
-    """Folds that come with years: each a dark line with its lit edge below."""
+    """Paints folds that come with age, each a dark line with a lit edge below it."""
     now, head = face.head.stage, face.head
     smile, old = head.pose.smile, now.wrinkles
     rng = np.random.default_rng((head.identity.index, 11))
@@ -163,7 +163,7 @@ def paint_wrinkles(face: Painter) -> None:
 
 
 def paint_beard(face: Painter) -> None:
-    """Of a grown man: from stubble to a full beard."""
+    """Paints a grown man's beard, from stubble to a full beard."""
     identity, now, head = face.head.identity, face.head.stage, face.head
     strength = identity.beard * now.mature**3 * (0.25 + 0.75 * now.settled)
     if strength < 0.05:

@@ -33,15 +33,11 @@ def write_report(
     details: Mapping[str, object],
     body: Iterable[dom_tag],
 ) -> None:
-    """Writes evaluation.json and index.html, each atomically.
+    """Writes evaluation.json and index.html, each atomically; both start with the facts and the table.
 
     Args:
-        folder: where they go; the pictures of the page are already in it.
-        title: heading of the page.
-        facts: what was evaluated: at the top of the page, and in the JSON.
-        table: the figures; the JSON has their values as `overall`, their intervals, and how many people they are of.
         details: further entries of the JSON.
-        body: what follows the table in the page.
+        body: what follows the table in the page; its pictures are already in the folder.
     """
     content = {
         **facts,
@@ -53,7 +49,10 @@ def write_report(
     with atomic_path(folder / "evaluation.json") as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     shown = {name: ", ".join(fact) if isinstance(fact, list) else str(fact) for name, fact in facts.items()}
-    note = tags.p("Brackets hold the 95 % confidence interval over people, by bootstrap.")
+    note = tags.p(
+        "Brackets hold the 95 % confidence interval, by bootstrap over people. "
+        "With fewer than some 20 people it is too narrow."
+    )
     write_page(folder / "index.html", title, shown, [_html_table(table), note, *body])
 
 
@@ -110,4 +109,4 @@ def _html_figure(figure: Figure | None) -> list[str | dom_tag]:
     if figure is None:
         return []
     value, interval = figure.texts()
-    return [value, tags.span(interval)]
+    return [value, tags.br(), tags.small(interval, style="white-space: nowrap")]

@@ -56,11 +56,9 @@ def evaluate_people(
 
     Args:
         candidate: the model.
-        root: the data set.
-        phase: prefix of the folders of those who are scored.
-        most: how many people are scored at most.
-        most_training: how many training people the last baseline chooses from at most; 0 leaves it out.
-        steps: steps of a traversal from one class to the next.
+        root, phase: the data set, and the prefix of the class folders of the people to score.
+        most, most_training: at most so many people are scored, and compared with; 0 leaves that baseline out.
+        steps: a traversal takes so many from one class to the next.
         folder: of the report.
 
     Raises:
@@ -81,20 +79,14 @@ def evaluate_people(
         candidate.name: lambda number: _made_of(candidate, people[number], number),
         "copy of the input": lambda number: np.repeat(people[number].truths[:, None], len(ages), axis=1),
     }
-    training = read_training_people(root, names, candidate.to_model_size, most_training)
+    training = read_training_people(root, names, candidate.to_model_size, most_training, people[0])
     if training:
         compared["nearest training person"] = nearest_training_person(people, training)
     compared["truth"] = lambda number: np.repeat(people[number].truths[None], len(ages), axis=0)
     scores = {row: score(people, ages, pictures_of) for row, pictures_of in compared.items()}
     blends = traversal_blends(len(ages), 1 / steps)
-
-    def traversal(number: int) -> np.ndarray:
-        """A series from another input class for each person in turn."""
-        source = number % len(ages)
-        return candidate.frames(people[number].truths[source], blends, (number, source))
-
     series = {row: crossfade(pictures_of, blends.numpy()) for row, pictures_of in compared.items()}
-    series[candidate.name] = traversal
+    series[candidate.name] = lambda n: candidate.frames(people[n].truths[n % len(ages)], blends, (n, n % len(ages)))
     table = {row: figures(of_row, monotone_steps(people, ages, series[row])) for row, of_row in scores.items()}
     details = {"pairs": {row: _by_pair(of_row, names) for row, of_row in scores.items()}}
     body = _curves(candidate.ages, scores[candidate.name])
@@ -153,7 +145,10 @@ def nearest_training_person(people: Sequence[Person], training: Sequence[Person]
 
 
 def crossfade(pictures_of: PicturesOf, blends: np.ndarray) -> Callable[[int], np.ndarray]:
-    """Series for a baseline, which has one picture for each class only: each picture fades into the next."""
+    """A baseline has only one picture for each class, so its series fades from each picture into the next.
+
+    The input class is another one for each person in turn.
+    """
 
     def series(number: int) -> np.ndarray:
         pictures = pictures_of(number)
@@ -176,7 +171,7 @@ def figures(scores: Scores, monotone: np.ndarray) -> dict[str, Figure | None]:
 
 
 def _made_of(candidate: Candidate, person: Person, number: int) -> np.ndarray:
-    blends = anchor_blends(len(person.truths))
+    blends = anchor_blends(len(candidate.ages))
     return np.stack([candidate.frames(truth, blends, (number, s)) for s, truth in enumerate(person.truths)])
 
 

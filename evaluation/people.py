@@ -32,19 +32,30 @@ class Person:
     heads: np.ndarray
 
 
-def read_people(classes: Sequence[ClassImages], to_model_size: Transform, most: float, what: str) -> list[Person]:
-    """The first people of a data set; a person with an unusable picture is named and left out."""
+def read_people(
+    classes: Sequence[ClassImages], to_model_size: Transform, most: float, what: str, like: Person | None = None
+) -> list[Person]:
+    """The first people of a data set; a person with an unusable picture is named and left out.
+
+    People are compared pixel by pixel, so all must have pictures of the shape of `like`, or else of the first person.
+    """
     people = []
     paths = list(zip(*(images.paths for images in classes), strict=True))
     for of_person in tqdm(paths[: int(min(most, len(paths)))], desc=what, unit="person", leave=False):
         try:
-            people.append(_person([read_portrait(path) for path in of_person], to_model_size))
+            person = _person([read_portrait(path) for path in of_person], to_model_size)
+            like = like or person
+            if person.truths.shape != like.truths.shape:
+                raise UserError(f"{of_person[0]}: its proportions differ from those of {like.name}'s pictures")
+            people.append(person)
         except UserError as error:
             logger.warning("left out: %s", error)
     return people
 
 
-def read_training_people(root: Path, names: Sequence[str], to_model_size: Transform, most: int) -> list[Person]:
+def read_training_people(
+    root: Path, names: Sequence[str], to_model_size: Transform, most: int, like: Person
+) -> list[Person]:
     """The training people; none if they do not have a picture each in every class."""
     if most == 0:
         return []
@@ -53,7 +64,7 @@ def read_training_people(root: Path, names: Sequence[str], to_model_size: Transf
     except UserError as error:
         logger.warning("the nearest training person is left out of the table: %s", error)
         return []
-    return read_people(classes, to_model_size, most, "training people")
+    return read_people(classes, to_model_size, most, "training people", like)
 
 
 def _person(portraits: Sequence[Portrait], to_model_size: Transform) -> Person:

@@ -97,8 +97,7 @@ def evaluate_photos(
 
     Args:
         candidate: the model.
-        photos: paths.
-        source: what named them, for messages and the report.
+        photos, source: paths, and the list, image or folder that they come from.
         read: makes a portrait of a path.
         device: computes FID and KID.
         folder: of the report.
@@ -155,15 +154,7 @@ def write_photo_report(
     photos: Sequence[JudgedPhoto],
     distances: Mapping[str, float],
 ) -> Table:
-    """Writes the report and returns its table.
-
-    Args:
-        folder: where the report goes.
-        facts: what `Candidate.facts` says.
-        ages: classes and their centres in years.
-        photos: one at least.
-        distances: figures of all of the model's pictures together.
-    """
+    """Writes the report and returns its table; `distances` are figures of all the model's pictures together."""
     model = str(facts["model"])
     rows: dict[str, list[Sequence[JudgedPicture]]] = {
         model: [photo.judged for photo in photos],

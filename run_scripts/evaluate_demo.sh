@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
 
-# A fifth of them are scored; the others are the nearest training people that the model is compared with.
+# A fifth of these people are scored. The others are training people: the nearest of them is a baseline.
 IDENTITIES=${IDENTITIES:-300}
 DATAROOT=${DATAROOT:-datasets/unseen}
 

@@ -1,8 +1,8 @@
 """Makes torchvision importable beside a PyTorch for CPUs.
 
-torchvision's wheels are built for CUDA, so a PyTorch for CPUs cannot load their compiled operators. `import torchvision`
-then fails, because it describes an operator to PyTorch that was never declared ("operator torchvision::nms does not
-exist").
+torchvision's wheels are built for CUDA, so a PyTorch for CPUs cannot load their compiled operators. Importing
+torchvision then fails, because it describes an operator to PyTorch that was never declared ("operator
+torchvision::nms does not exist").
 """
 
 import importlib.util

@@ -277,6 +277,19 @@ def test_heads_are_what_the_parsing_map_keeps(tmp_path, caplog):
     assert "test15-19/1.png: its parsing map leaves nothing" in caplog.text
 
 
+def test_people_of_other_proportions_are_left_out(tmp_path, caplog):
+    root = write_dataset(tmp_path / "people", per_class=3, phases=("test",))
+    for name in CLASSES:
+        write_image(root / f"test{name}" / "1.png", np.zeros((24, 16, 3), np.uint8))
+        write_image(root / f"test{name}" / "parsings" / "1.png", np.ones((24, 16), np.uint8))
+    classes, to_width = find_classes(root, "test", CLASSES), Transform("scale_width", 16, 16)
+    people = read_people(classes, to_width, 9, "people")
+    assert [person.name for person in people] == ["0", "2"]
+    assert "1.png: its proportions differ" in caplog.text
+    tall = Person("tall", np.zeros((3, 24, 16, 3), np.uint8), np.ones((3, 24, 16), bool))
+    assert [person.name for person in read_people(classes, to_width, 9, "people", like=tall)] == ["1"]
+
+
 def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
     write_dataset(tmp_path / "people", per_class=4, phases=("train", "test"))
     (tmp_path / "people" / "test0-2" / "3.png").write_bytes(b"no picture")

@@ -75,17 +75,12 @@ def evaluate_people(
         raise UserError(f"--paired {root}: identity needs at least two people to tell apart, and found {len(people)}")
     if len(people) < _FEW_PEOPLE:
         logger.warning("identity is easy to tell among %d people: compare it only with as many", len(people))
-    compared: dict[str, PicturesOf] = {
-        candidate.name: lambda number: _made_of(candidate, people[number], number),
-        "copy of the input": lambda number: np.repeat(people[number].truths[:, None], len(ages), axis=1),
-    }
     training = read_training_people(root, names, candidate.to_model_size, most_training, people[0])
-    if training:
-        compared["nearest training person"] = nearest_training_person(people, training)
-    compared["truth"] = lambda number: np.repeat(people[number].truths[None], len(ages), axis=0)
+    compared = _compared(candidate, people, training)
     scores = {row: score(people, ages, pictures_of) for row, pictures_of in compared.items()}
     blends = traversal_blends(len(ages), 1 / steps)
     series = {row: crossfade(pictures_of, blends.numpy()) for row, pictures_of in compared.items()}
+    # The model makes real series, each person's from another input class in turn.
     series[candidate.name] = lambda n: candidate.frames(people[n].truths[n % len(ages)], blends, (n, n % len(ages)))
     table = {row: figures(of_row, monotone_steps(people, ages, series[row])) for row, of_row in scores.items()}
     details = {"pairs": {row: _by_pair(of_row, names) for row, of_row in scores.items()}}
@@ -147,7 +142,7 @@ def nearest_training_person(people: Sequence[Person], training: Sequence[Person]
 def crossfade(pictures_of: PicturesOf, blends: np.ndarray) -> Callable[[int], np.ndarray]:
     """A baseline has only one picture for each class, so its series fades from each picture into the next.
 
-    The input class is another one for each person in turn.
+    Each person's series starts from another input class in turn.
     """
 
     def series(number: int) -> np.ndarray:
@@ -168,6 +163,19 @@ def figures(scores: Scores, monotone: np.ndarray) -> dict[str, Figure | None]:
         by_person["l1_two_or_more_apart"] = scores.l1[:, apart].mean(axis=1)
     by_person["monotone_steps"] = monotone
     return {name: mean_over_people(samples) for name, samples in by_person.items()}
+
+
+def _compared(candidate: Candidate, people: Sequence[Person], training: Sequence[Person]) -> dict[str, PicturesOf]:
+    """The rows of the table: the model, and the baselines it is compared with."""
+    count = len(candidate.ages)
+    compared: dict[str, PicturesOf] = {
+        candidate.name: lambda number: _made_of(candidate, people[number], number),
+        "copy of the input": lambda number: people[number].truths[:, None].repeat(count, axis=1),
+    }
+    if training:
+        compared["nearest training person"] = nearest_training_person(people, training)
+    compared["truth"] = lambda number: people[number].truths[None].repeat(count, axis=0)
+    return compared
 
 
 def _made_of(candidate: Candidate, person: Person, number: int) -> np.ndarray:
@@ -203,17 +211,19 @@ def _examples(
     body: list[dom_tag] = []
     errors = scores.l1.mean(axis=(1, 2))
     for word, number in best_median_worst(errors).items():
-        person = people[number]
-
-        def picture(label: str, pixels: np.ndarray, name: str = person.name) -> Picture:
-            return save_picture(folder, f"{name}_{label}", pixels, label)
-
-        truths = [picture(f"true {name}", truth) for name, truth in zip(names, person.truths, strict=True)]
-        rows = [[truths[0], *truths]]
-        for source, truth, made in zip(names, truths, pictures_of(number), strict=True):
-            rows.append(
-                [truth, *(picture(f"{source} to {t}", pixels) for t, pixels in zip(names, made, strict=True))]
-            )
-        heading = tags.h2(f"The {word}: {person.name}, L1 {errors[number]:.4f}")
-        body += [heading, picture_table(["input or truth", *names], rows)]
+        rows = _picture_rows(folder, names, people[number], pictures_of(number))
+        body.append(tags.h2(f"The {word}: {people[number].name}, L1 {errors[number]:.4f}"))
+        body.append(picture_table(["input or truth", *names], rows))
     return body
+
+
+def _picture_rows(folder: Path, names: Sequence[str], person: Person, made: np.ndarray) -> list[list[Picture]]:
+    """The true pictures, and below them a row of made pictures for each input."""
+
+    def row(labels: Sequence[str], pictures: np.ndarray) -> list[Picture]:
+        named = zip(labels, pictures, strict=True)
+        return [save_picture(folder, f"{person.name}_{label}", pixels, label) for label, pixels in named]
+
+    truths = row([f"true {name}" for name in names], person.truths)
+    made_rows = [row([f"{source} to {name}" for name in names], of) for source, of in zip(names, made, strict=True)]
+    return [[truths[0], *truths], *([truth, *of] for truth, of in zip(truths, made_rows, strict=True))]

@@ -118,7 +118,7 @@ def evaluate_photos(
     distances = inception_distances([path for row in files for path in row[1:]], [row[0] for row in files], device)
     table = write_photo_report(folder, candidate.facts(source), candidate.ages, judged, distances)
     logger.info("%s", table_text(table))
-    logger.info("%d of %d photos scored; report in %s", len(judged), len(photos), folder / "index.html")
+    logger.info("%d of %d photos scored; report in %s", len(photos) - skipped, len(photos), folder / "index.html")
     return 1 if skipped else 0
 
 

@@ -1,4 +1,4 @@
-"""How near a picture comes to a person's true pictures; pictures are (H, W, 3) uint8, masks (H, W) bool."""
+"""How close a picture is to a person's true pictures. Pictures are (H, W, 3) uint8, masks (H, W) bool."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,21 @@ import numpy as np
 
 
 def l1(made: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
-    """Mean absolute difference inside the mask, 0 to 1."""
+    """Mean absolute difference inside the mask, from 0 to 1."""
     return float(_difference(made, truth)[mask].mean())
 
 
 def psnr(made: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
-    """Peak signal-to-noise ratio inside the mask, dB; equal pictures get that of a difference of one step, 48.13."""
+    """Peak signal-to-noise ratio inside the mask, in dB.
+
+    Equal pictures get 48.13 instead of infinity: the ratio of pictures that differ by one grey level.
+    """
     mean_square = float(np.square(_difference(made, truth)[mask]).mean())
     return float(-10 * np.log10(max(mean_square, 1 / 255**2)))
 
 
 def ssim(made: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
-    """Structural similarity of the grey pictures, averaged inside the mask (Wang et al. 2004: 11x11, sigma 1.5)."""
+    """Structural similarity of the grey pictures (Wang et al. 2004: 11x11, sigma 1.5), averaged inside the mask."""
     x, y = (cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float64) for pixels in (made, truth))
 
     def blur(values: np.ndarray) -> np.ndarray:
@@ -39,9 +42,10 @@ def nearest(made: np.ndarray, candidates: np.ndarray) -> int:
 
 
 def estimated_age(made: np.ndarray, truths: np.ndarray, ages: Sequence[float]) -> float:
-    """Years by where a picture lies on the path through a person's true pictures (C, H, W, 3) at `ages`, ascending.
+    """The age of a picture in years, read off a person's true pictures (C, H, W, 3) at ascending `ages`.
 
-    It is the foot of the perpendicular on the nearest of the path's straight pieces.
+    The true pictures are the corners of a path of straight pieces. The age is interpolated at the point of the path
+    that is nearest to the picture.
     """
     point = made.astype(np.float64).ravel()
     path = truths.reshape(len(truths), -1).astype(np.float64)

@@ -1,187 +1,112 @@
-"""Scores as a table, as evaluation.json, and as a page with pictures and curves."""
+"""A report: the table of figures, evaluation.json, and a page with pictures and curves."""
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from dominate import tags
 from dominate.dom_tag import dom_tag
 
-from evaluation.judge import JudgedPicture, Judgement, photo_scores
-from evaluation.metrics import estimated_age, l1
-from evaluation.paired import Person
+from evaluation.intervals import Figure
 from util.charts import line_chart
 from util.files import atomic_path
-from util.html import Picture, picture_table, write_page
+from util.html import Picture, write_page
 from util.images import write_image
 
-# Figures by who made the pictures, and by name; None where there is nothing to tell.
-Figures = Mapping[str, Mapping[str, float | None]]
+# Rows by name, and in each row the figures by name; None stands for a figure that could not be computed.
+Table = Mapping[str, Mapping[str, Figure | None]]
 
 
-def table_text(overall: Figures) -> str:
-    """The means as a Markdown table."""
-    head, *rows = _cells(overall)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
+def table_text(table: Table) -> str:
+    """The figures as a Markdown table."""
+    columns = _columns(table)
+    rows = [[name, *(str(figures.get(c) or "") for c in columns)] for name, figures in table.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (["", *columns], ["---"] * (len(columns) + 1), *rows))
 
 
-def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Writes the figures, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def write_paired_report(
+def write_report(
     folder: Path,
-    model: str,
-    names: Sequence[str],
-    ages: Sequence[float],
-    people: Sequence[Person],
-    made: np.ndarray,
-    report: Mapping[str, dict],
+    title: str,
+    facts: Mapping[str, object],
+    table: Table,
+    details: Mapping[str, object],
+    body: Iterable[dom_tag],
 ) -> None:
-    """The page: figures, curves, and the pictures of the best, median and worst person."""
-    overall, pairs = report["overall"], report["pairs"][model]
-    errors = [
-        float(
-            np.mean([l1(made[n, s, t], p.truths[t], p.heads[t]) for s in range(len(ages)) for t in range(len(ages))])
-        )
-        for n, p in enumerate(people)
-    ]
-    estimated = {
-        f"from {name}": [
-            (age, float(np.mean([estimated_age(made[n, s, t], p.truths, ages) for n, p in enumerate(people)])))
-            for t, age in enumerate(ages)
-        ]
-        for s, name in enumerate(names)
-    }
-    by_class = {
-        f"from {name}": [(age, pairs[f"{name} to {other}"]["l1"]) for other, age in zip(names, ages, strict=True)]
-        for name in names
-    }
-    body: list[dom_tag] = [_figures(overall)]
-    body += [
-        line_chart("Estimated age over target age", estimated, "target age, years", "estimated age, years"),
-        line_chart("L1 over target age", by_class, "target age, years", "L1"),
-    ]
-    for word, number in _best_median_worst(errors).items():
-        body += [
-            tags.h2(f"The {word}: {people[number].name}, L1 {errors[number]:.4f}"),
-            picture_table(["input or truth", *names], _picture_rows(folder, people[number], made[number], names)),
-        ]
-    facts = {"model": model, "people": str(len(people)), "classes": ", ".join(names)}
-    write_page(folder / "index.html", f"{model}: evaluation on true pictures", facts, body)
-
-
-@dataclass(frozen=True)
-class JudgedPhoto:
-    """A photo's row of the page, the photo itself first, and what is seen in the pictures made of it."""
-
-    label: str
-    row: Sequence[Picture]
-    judged: Sequence[JudgedPicture]
-
-    @property
-    def error(self) -> float:
-        """Years between the ages that are seen and the classes' centres; infinite where no face is found."""
-        error = photo_scores(self.judged).age_error
-        return math.inf if error is None else error
-
-
-def judged_picture(folder: Path, label: str, pixels: np.ndarray, judgement: Judgement | None) -> Picture:
-    """Writes a picture (H, W, 3) uint8 to the page's images; what is seen in it stands below."""
-    path = f"images/{label}.png"
-    write_image(folder / path, pixels)
-    return Picture(path, f"{label}: looks {judgement.age:.0f}" if judgement else f"{label}: no face found")
-
-
-def write_photo_report(
-    folder: Path,
-    model: str,
-    names: Sequence[str],
-    ages: Sequence[float],
-    photos: Sequence[JudgedPhoto],
-    distances: Mapping[str, float],
-) -> Figures:
-    """The figures as evaluation.json, and the page with curves and all photos; returns the means.
+    """Writes evaluation.json and index.html, each atomically; both start with the facts and the table.
 
     Args:
-        folder: of the page.
-        model: its name.
-        names, ages: of the classes, and their centres in years.
-        photos: one at least.
-        distances: further figures of the model.
+        details: further entries of the JSON.
+        body: what follows the table in the page; its pictures are already in the folder.
     """
-    judged = [picture for photo in photos for picture in photo.judged]
-    makers = {
-        model: judged,
-        "copy of the input": [JudgedPicture(picture.target, picture.photo, picture.photo) for picture in judged],
+    content = {
+        **facts,
+        "overall": _each(table, lambda figure: figure.value),
+        "intervals": _each(table, lambda figure: figure.interval),
+        "counts": _each(table, lambda figure: figure.count),
+        **details,
     }
-    overall = {maker: asdict(photo_scores(pictures)) for maker, pictures in makers.items()}
-    overall[model] |= distances
-    by_class = {
-        maker: {name: asdict(photo_scores([p for p in pictures if p.target == name])) for name in names}
-        for maker, pictures in makers.items()
+    with atomic_path(folder / "evaluation.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    shown = {name: ", ".join(fact) if isinstance(fact, list) else str(fact) for name, fact in facts.items()}
+    note = tags.p(
+        "Brackets hold the 95 % confidence interval, by bootstrap over people. "
+        "With fewer than some 20 people it is too narrow."
+    )
+    write_page(folder / "index.html", title, shown, [_html_table(table), note, *body])
+
+
+def chart_over_ages(
+    title: str, ages: Sequence[float], curves: Mapping[str, Sequence[float | None]], y_label: str
+) -> dom_tag:
+    """Curves over the target age; None leaves a gap."""
+    # MERGE: once `line_chart` draws gaps, drop both filters and pass `list(zip(ages, curve, strict=True))`.
+    series = {
+        name: [(age, value) for age, value in zip(ages, curve, strict=True) if value is not None]
+        for name, curve in curves.items()
     }
-    report = {"photos": len(photos), "classes": names, "overall": overall, "by_class": by_class}
-    write_json(folder / "evaluation.json", report)
-    body = [_figures(overall)]
-    for figure, title in (("age", "Age that is seen"), ("age_error", "Error of the age that is seen")):
-        series = {
-            maker: [
-                (age, of[figure]) for age, of in zip(ages, scores.values(), strict=True) if of[figure] is not None
-            ]
-            for maker, scores in by_class.items()
-        }
-        with_faces = {maker: points for maker, points in series.items() if points}
-        body.append(line_chart(f"{title} over target age", with_faces, "target age, years", "years"))
-    columns, order = ["input", *names], sorted(photos, key=lambda photo: photo.error)
-    for word, number in _best_median_worst([photo.error for photo in photos]).items():
-        photo = photos[number]
-        error = f"{photo.error:.1f} years off" if math.isfinite(photo.error) else "no face found"
-        body += [tags.h2(f"The {word}: {photo.label}, {error}"), picture_table(columns, [photo.row])]
-    body += [tags.h2("All photos, the best first"), picture_table(columns, [photo.row for photo in order])]
-    facts = {"model": model, "photos": str(len(photos)), "classes": ", ".join(names)}
-    write_page(folder / "index.html", f"{model}: evaluation on photos", facts, body)
-    return overall
+    series = {name: points for name, points in series.items() if points}
+    return line_chart(title, series, "target age, years", y_label)
 
 
-def _best_median_worst(errors: Sequence[float]) -> dict[str, int]:
-    """Whose errors they are, by number."""
-    order = np.argsort(errors, kind="stable")
-    return {"best": int(order[0]), "median": int(order[len(order) // 2]), "worst": int(order[-1])}
+def best_median_worst(errors: Sequence[float]) -> dict[str, int]:
+    """Which of the errors to show: a word and a number each. No number comes twice, however few there are."""
+    order = [int(number) for number in np.argsort(errors, kind="stable")]
+    if len(order) == 1:
+        return {"only one": order[0]}
+    shown = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    return shown if len(order) > 2 else {"best": order[0], "worst": order[1]}
 
 
-def _figures(overall: Figures) -> dom_tag:
-    head, *rows = _cells(overall)
-    table = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in head])))
-    for maker, *cells in rows:
-        table.add(tags.tr([tags.th(maker), *(tags.td(cell) for cell in cells)]))
-    return tags.div(table, cls="scroll")
+def save_picture(folder: Path, name: str, pixels: np.ndarray, caption: str) -> Picture:
+    """Writes (H, W, 3) uint8 to the page's images and returns it for the page."""
+    path = f"images/{name}.png"
+    write_image(folder / path, pixels)
+    return Picture(path, caption)
 
 
-def _cells(overall: Figures) -> list[list[str]]:
-    """The means as lines of text, the first with their names."""
-    columns = list(dict.fromkeys(name for values in overall.values() for name in values))
-    rows = [
-        [maker, *("" if values.get(name) is None else f"{values[name]:.4f}" for name in columns)]
-        for maker, values in overall.items()
-    ]
-    return [["", *columns], *rows]
+def _each(table: Table, part: Callable[[Figure], object]) -> dict[str, dict[str, object]]:
+    return {
+        row: {name: figure and part(figure) for name, figure in figures.items()} for row, figures in table.items()
+    }
 
 
-def _picture_rows(folder: Path, person: Person, made: np.ndarray, names: Sequence[str]) -> list[list[Picture]]:
-    def picture(label: str, pixels: np.ndarray) -> Picture:
-        path = f"images/{person.name}_{label}.png"
-        write_image(folder / path, pixels)
-        return Picture(path, label)
+def _columns(table: Table) -> list[str]:
+    """The names of the figures, each once, in the order of the rows."""
+    return list(dict.fromkeys(name for figures in table.values() for name in figures))
 
-    truths = [picture(f"true {name}", person.truths[index]) for index, name in enumerate(names)]
-    rows = [[truths[0], *truths]]
-    for source, name in enumerate(names):
-        outputs = [picture(f"{name} to {other}", made[source, target]) for target, other in enumerate(names)]
-        rows.append([truths[source], *outputs])
-    return rows
+
+def _html_table(table: Table) -> dom_tag:
+    columns = _columns(table)
+    html = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in ["", *columns]])))
+    for row, figures in table.items():
+        cells = [tags.td(_html_figure(figures.get(name))) for name in columns]
+        html.add(tags.tr([tags.th(row), *cells]))
+    return tags.div(html, cls="scroll")
+
+
+def _html_figure(figure: Figure | None) -> list[str | dom_tag]:
+    if figure is None:
+        return []
+    value, interval = figure.texts()
+    return [value, tags.br(), tags.small(interval, style="white-space: nowrap")]

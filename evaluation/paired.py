@@ -1,91 +1,229 @@
-"""Scores of pictures of people whose true pictures at every age are known."""
+"""Scores of what a model makes of people whose true pictures at every age are known."""
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from dominate import tags
+from dominate.dom_tag import dom_tag
 from tqdm import tqdm
 
+from data.classes import find_classes, keep_pairs
+from evaluation.candidate import Candidate
+from evaluation.intervals import Figure, mean_over_people
 from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
+from evaluation.pages import best_median_worst, chart_over_ages, save_picture, table_text, write_report
+from evaluation.people import Person, read_people, read_training_people
+from models.age_code import anchor_blends, traversal_blends
+from util.errors import UserError
+from util.html import Picture, picture_table
 
-# Person, input class, target class -> picture.
-Maker = Callable[[int, int, int], np.ndarray]
+logger = logging.getLogger(__name__)
+
+_FEW_PEOPLE = 50
+
+# The number of a person -> pictures of that person by input and target class, (C, C, H, W, 3) uint8.
+PicturesOf = Callable[[int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Means over people, of one pair of classes or of several.
+    """Scores of pictures by person, input class and target class: each (people, C, C) float64.
 
     Attributes:
-        l1, psnr, ssim: to the true picture, inside the head (0 to 1; dB; at most 1).
-        age_accuracy: share whose nearest true picture of the same person is that of the target class.
-        age_error: years between the estimated age and the target class's centre.
-        identity: share whose nearest true picture among all people at the target class is the same person's.
+        l1, psnr, ssim: closeness to the true picture inside the head (0 to 1; dB; at most 1).
+        age_accuracy: 1 if the person's true picture that is nearest is that of the target class, else 0.
+        estimated_age: years.
+        age_error: years between the estimated age and the centre of the target class.
+        identity: 1 if the nearest of all people's true pictures at the target class is this person's, else 0.
     """
 
-    l1: float
-    psnr: float
-    ssim: float
-    age_accuracy: float
-    age_error: float
-    identity: float
+    l1: np.ndarray
+    psnr: np.ndarray
+    ssim: np.ndarray
+    age_accuracy: np.ndarray
+    estimated_age: np.ndarray
+    age_error: np.ndarray
+    identity: np.ndarray
 
 
-@dataclass(frozen=True)
-class Person:
-    """A test person, as the model sees people.
+def evaluate_people(
+    candidate: Candidate, *, root: Path, phase: str, most: float, most_training: int, steps: int, folder: Path
+) -> int:
+    """Scores a model on the people of a data set, beside three baselines, and writes the report; returns 0.
 
-    Attributes:
-        truths: one true picture for each class, (C, H, W, 3) uint8, masked.
-        heads: what of them is not masked, (C, H, W) bool.
+    Args:
+        candidate: the model.
+        root, phase: the data set, and the prefix of the class folders of the people to score.
+        most, most_training: at most so many people are scored, and compared with; 0 leaves that baseline out.
+        steps: a traversal takes so many from one class to the next.
+        folder: of the report.
+
+    Raises:
+        UserError: the classes are not in ascending order, or there are fewer than two people.
     """
+    names, ages = list(candidate.ages), list(candidate.ages.values())
+    if ages != sorted(set(ages)):
+        raise UserError(f"--sort_order {','.join(names)}: must be in ascending order of age")
+    if not root.is_dir():
+        raise UserError(f"--paired {root}: no such folder; make one with datasets/synthesize.py --paired")
+    classes = keep_pairs(find_classes(root, phase, names))
+    people = read_people(classes, candidate.to_model_size, most, "test people")
+    if len(people) < 2:
+        raise UserError(f"--paired {root}: identity needs at least two people to tell apart, and found {len(people)}")
+    if len(people) < _FEW_PEOPLE:
+        logger.warning("identity is easy to tell among %d people: compare it only with as many", len(people))
+    training = read_training_people(root, names, candidate.to_model_size, most_training, people[0])
+    compared = _compared(candidate, people, training)
+    scores = {row: score(people, ages, pictures_of) for row, pictures_of in compared.items()}
+    blends = traversal_blends(len(ages), 1 / steps)
+    series = {row: crossfade(pictures_of, blends.numpy()) for row, pictures_of in compared.items()}
+    # The model makes real series, each person's from another input class in turn.
+    series[candidate.name] = lambda n: candidate.frames(people[n].truths[n % len(ages)], blends, (n, n % len(ages)))
+    table = {row: figures(of_row, monotone_steps(people, ages, series[row])) for row, of_row in scores.items()}
+    details = {"pairs": {row: _by_pair(of_row, names) for row, of_row in scores.items()}}
+    body = _curves(candidate.ages, scores[candidate.name])
+    body += _examples(folder, names, people, scores[candidate.name], compared[candidate.name])
+    facts = {**candidate.facts(root), "people": len(people)}
+    write_report(folder, f"{candidate.name}: evaluation on true pictures", facts, table, details, body)
+    logger.info("%s", table_text(table))
+    logger.info("%d people scored; report in %s", len(people), folder / "index.html")
+    return 0
 
-    name: str
-    truths: np.ndarray
-    heads: np.ndarray
 
+def score(people: Sequence[Person], ages: Sequence[float], pictures_of: PicturesOf) -> Scores:
+    """Scores of pictures of everybody, for each pair of input and target class."""
+    pools = [np.stack([person.truths[target] for person in people]) for target in range(len(ages))]
 
-def score(people: Sequence[Person], ages: Sequence[float], make: Maker) -> dict[tuple[int, int], Scores]:
-    """Scores of pictures, for each pair of input and target class."""
-    count = len(ages)
-    pools = [np.stack([person.truths[target] for person in people]) for target in range(count)]
-    scores = {}
-    for source in tqdm(range(count), desc="scoring", unit="class", leave=False):
-        for target in range(count):
-            rows = []
-            for number, person in enumerate(people):
-                picture, truth, head = make(number, source, target), person.truths[target], person.heads[target]
-                rows.append(
-                    (
-                        l1(picture, truth, head),
-                        psnr(picture, truth, head),
-                        ssim(picture, truth, head),
-                        nearest(picture, person.truths) == target,
-                        abs(estimated_age(picture, person.truths, ages) - ages[target]),
-                        nearest(picture, pools[target]) == number,
-                    )
-                )
-            scores[source, target] = Scores(*map(float, np.mean(rows, axis=0)))
-    return scores
+    def of_picture(picture: np.ndarray, number: int, target: int) -> tuple[float, ...]:
+        person = people[number]
+        truth, head, age = person.truths[target], person.heads[target], estimated_age(picture, person.truths, ages)
+        return (
+            l1(picture, truth, head),
+            psnr(picture, truth, head),
+            ssim(picture, truth, head),
+            nearest(picture, person.truths) == target,
+            age,
+            abs(age - ages[target]),
+            nearest(picture, pools[target]) == number,
+        )
+
+    rows = [
+        [[of_picture(picture, number, target) for target, picture in enumerate(made)] for made in pictures_of(number)]
+        for number in tqdm(range(len(people)), desc="scoring", unit="person", leave=False)
+    ]
+    return Scores(*np.moveaxis(np.array(rows, dtype=np.float64), -1, 0))
 
 
 def monotone_steps(
-    people: Sequence[Person], ages: Sequence[float], series: Callable[[int], Iterable[np.ndarray]]
-) -> float:
-    """Share of the steps of each person's series of pictures, oldest last, that do not make the person younger."""
-    forward: list[bool] = []
+    people: Sequence[Person], ages: Sequence[float], series: Callable[[int], np.ndarray]
+) -> np.ndarray:
+    """(people,): the share of steps in each person's series, oldest last, that do not make the person younger."""
+    shares = []
     for number, person in enumerate(tqdm(people, desc="traversing", unit="person", leave=False)):
         estimates = [estimated_age(picture, person.truths, ages) for picture in series(number)]
-        forward += list(np.diff(estimates) >= 0)
-    return float(np.mean(forward))
+        shares.append(np.mean(np.diff(estimates) >= 0))
+    return np.array(shares)
 
 
-def nearest_training_person(people: Sequence[Person], training: Sequence[Person]) -> Maker:
-    """The training person who looks most like the input at its class, at the target class."""
-    count = people[0].truths.shape[0]
-    pools = [np.stack([person.truths[source] for person in training]) for source in range(count)]
-    found = [
-        [nearest(person.truths[source], pools[source]) for source in range(count)]
-        for person in tqdm(people, desc="nearest training people", unit="person", leave=False)
+def nearest_training_person(people: Sequence[Person], training: Sequence[Person]) -> PicturesOf:
+    """Pictures of the training person who looks most like the input at the input's class."""
+    pools = np.stack([person.truths for person in training], axis=1)
+
+    def pictures_of(number: int) -> np.ndarray:
+        inputs = people[number].truths
+        return np.stack([training[nearest(*pair)].truths for pair in zip(inputs, pools, strict=True)])
+
+    return pictures_of
+
+
+def crossfade(pictures_of: PicturesOf, blends: np.ndarray) -> Callable[[int], np.ndarray]:
+    """A baseline has only one picture for each class, so its series fades from each picture into the next.
+
+    Each person's series starts from another input class in turn.
+    """
+
+    def series(number: int) -> np.ndarray:
+        pictures = pictures_of(number)
+        return np.tensordot(blends, pictures[number % len(pictures)], 1).round().astype(np.uint8)
+
+    return series
+
+
+def figures(scores: Scores, monotone: np.ndarray) -> dict[str, Figure | None]:
+    """The figures of a row: means over all people and pairs of classes."""
+    # The mean of the estimated ages over all targets would say nothing.
+    shown = {name: values for name, values in vars(scores).items() if name != "estimated_age"}
+    by_person = {name: values.mean(axis=(1, 2)) for name, values in shown.items()}
+    classes = np.arange(scores.l1.shape[1])
+    apart = abs(classes[:, None] - classes) >= 2
+    if apart.any():
+        by_person["l1_two_or_more_apart"] = scores.l1[:, apart].mean(axis=1)
+    by_person["monotone_steps"] = monotone
+    return {name: mean_over_people(samples) for name, samples in by_person.items()}
+
+
+def _compared(candidate: Candidate, people: Sequence[Person], training: Sequence[Person]) -> dict[str, PicturesOf]:
+    """The rows of the table: the model, and the baselines it is compared with."""
+    count = len(candidate.ages)
+    compared: dict[str, PicturesOf] = {
+        candidate.name: lambda number: _made_of(candidate, people[number], number),
+        "copy of the input": lambda number: people[number].truths[:, None].repeat(count, axis=1),
+    }
+    if training:
+        compared["nearest training person"] = nearest_training_person(people, training)
+    compared["truth"] = lambda number: people[number].truths[None].repeat(count, axis=0)
+    return compared
+
+
+def _made_of(candidate: Candidate, person: Person, number: int) -> np.ndarray:
+    blends = anchor_blends(len(candidate.ages))
+    return np.stack([candidate.frames(truth, blends, (number, s)) for s, truth in enumerate(person.truths)])
+
+
+def _by_pair(scores: Scores, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    return {
+        f"{source} to {target}": {figure: float(values[:, s, t].mean()) for figure, values in vars(scores).items()}
+        for s, source in enumerate(names)
+        for t, target in enumerate(names)
+    }
+
+
+def _curves(ages: Mapping[str, float], scores: Scores) -> list[dom_tag]:
+    def by_input(values: np.ndarray) -> dict[str, list[float]]:
+        return {f"from {name}": list(map(float, row)) for name, row in zip(ages, values.mean(axis=0), strict=True)}
+
+    centres = list(ages.values())
+    return [
+        chart_over_ages(
+            "Estimated age over target age", centres, by_input(scores.estimated_age), "estimated age, years"
+        ),
+        chart_over_ages("L1 over target age", centres, by_input(scores.l1), "L1"),
     ]
-    return lambda person, source, target: training[found[person][source]].truths[target]
+
+
+def _examples(
+    folder: Path, names: Sequence[str], people: Sequence[Person], scores: Scores, pictures_of: PicturesOf
+) -> list[dom_tag]:
+    """The pictures of the best, the median and the worst person."""
+    body: list[dom_tag] = []
+    errors = scores.l1.mean(axis=(1, 2))
+    for word, number in best_median_worst(errors).items():
+        rows = _picture_rows(folder, names, people[number], pictures_of(number))
+        body.append(tags.h2(f"The {word}: {people[number].name}, L1 {errors[number]:.4f}"))
+        body.append(picture_table(["input or truth", *names], rows))
+    return body
+
+
+def _picture_rows(folder: Path, names: Sequence[str], person: Person, made: np.ndarray) -> list[list[Picture]]:
+    """The true pictures, and below them a row of made pictures for each input."""
+
+    def row(labels: Sequence[str], pictures: np.ndarray) -> list[Picture]:
+        named = zip(labels, pictures, strict=True)
+        return [save_picture(folder, f"{person.name}_{label}", pixels, label) for label, pixels in named]
+
+    truths = row([f"true {name}" for name in names], person.truths)
+    made_rows = [row([f"{source} to {name}" for name in names], of) for source, of in zip(names, made, strict=True)]
+    return [[truths[0], *truths], *([truth, *of] for truth, of in zip(truths, made_rows, strict=True))]

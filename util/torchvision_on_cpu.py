@@ -1,7 +1,8 @@
-"""torchvision beside a PyTorch for CPUs.
+"""Makes torchvision importable beside a PyTorch for CPUs.
 
-torchvision's wheels are for CUDA: their compiled operators do not load into a PyTorch for CPUs, and importing it then
-fails on an operator that it describes to PyTorch ("operator torchvision::nms does not exist").
+torchvision's wheels are built for CUDA, so a PyTorch for CPUs cannot load their compiled operators. Importing
+torchvision then fails, because it describes an operator to PyTorch that was never declared ("operator
+torchvision::nms does not exist").
 """
 
 import importlib.util
@@ -18,11 +19,11 @@ _DESCRIBED = (
 
 @cache
 def make_importable() -> torch.library.Library | None:
-    """Lets `import torchvision` work; to be called before it.
+    """Call this before `import torchvision`.
 
     Returns:
-        The operators' declarations, which hold for as long as they are kept (the cache does), and compute nothing;
-        None where torchvision's own were loaded, or there is no torchvision.
+        Declarations of the operators, which compute nothing, or None if torchvision's own operators were loaded. The
+        declarations last as long as the returned object, which the cache keeps.
     """
     spec = importlib.util.find_spec("torchvision")
     for folder in (spec.submodule_search_locations or []) if spec else []:

@@ -1,19 +1,22 @@
 """evaluate.py: metrics with known answers, and the command on people of our own."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
+import evaluate
 from data.classes import find_classes
 from data.transforms import Transform
-from evaluate import crossfade, evaluate_photos, read_people, summary
-from evaluation.judge import Judge, JudgedPicture, Judgement, photo_scores
+from evaluation.intervals import Figure
+from evaluation.judge import Judge, Judgement
 from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
-from evaluation.pages import JudgedPhoto, table_text, write_photo_report
-from evaluation.paired import Person, monotone_steps, nearest_training_person, score
+from evaluation.pages import best_median_worst, table_text
+from evaluation.paired import crossfade, figures, monotone_steps, nearest_training_person, score
+from evaluation.people import Person, read_people
+from evaluation.photos import JudgedPhoto, JudgedPicture, photo_figures, photo_scores, write_photo_report
 from models.age_code import traversal_blends
-from options.evaluate import evaluate_parser, parse_evaluate_options
 from tests.conftest import CLASSES, ROOT, write_dataset
 from util.html import Picture
 from util.images import read_image, write_image
@@ -75,45 +78,78 @@ def test_scores_of_what_is_seen_in_photos():
     assert (nobody.face_found, nobody.age_error, nobody.same_person) == (0, None, None)
 
 
-def test_the_page_of_photos_goes_from_the_best_to_the_worst(tmp_path):
-    def photo(label, seen):
-        made = None if seen is None else Judgement(seen, np.zeros(128))
-        judged = JudgedPicture("15-19", Judgement(30.0, np.zeros(128)), made)
-        return JudgedPhoto(label, [Picture(f"images/{label}.png", label)] * 2, [judged])
+def judged_photo(label, *seen):
+    """A photo and its picture at 15-19 with the ages seen in it; None stands for no face."""
+    made = [None if age is None else Judgement(age, np.zeros(128)) for age in seen]
+    judged = [JudgedPicture("15-19", Judgement(30.0, np.zeros(128)), judgement) for judgement in made]
+    return JudgedPhoto(label, [Picture(f"images/{label}.png", label)] * 2, judged)
 
-    photos = [photo("nobody", None), photo("off", 37.5), photo("right", 17.5)]
-    overall = write_photo_report(tmp_path, "model", ["15-19"], [17.5], photos, {"fid": 3.0})
-    assert (
-        overall["model"]["fid"]
-        == json.loads((tmp_path / "evaluation.json").read_text())["overall"]["model"]["fid"]
-        == 3
-    )
-    assert overall["model"]["age_error"] == 10
-    page = (tmp_path / "index.html").read_text()
+
+def photo_page(folder, photos, distances=None):
+    facts = {"model": "model", "data set": "photos.txt", "seed": 7, "date": "2026-01-02"}
+    table = write_photo_report(folder, facts, {"15-19": 17.5}, photos, distances or {})
+    return table, json.loads((folder / "evaluation.json").read_text()), (folder / "index.html").read_text()
+
+
+def test_figures_of_photos_are_means_over_photos():
+    """A photo with more pictures, or more faces found, weighs no more than another."""
+    photos = [judged_photo("a", 17.5, 19.5), judged_photo("b", 23.5, None), judged_photo("c", None, None)]
+    found = photo_figures([photo.judged for photo in photos])
+    assert (found["face_found"].value, found["face_found"].count) == (pytest.approx(0.5), 3)
+    assert (found["age_error"].value, found["age_error"].count) == (pytest.approx((1 + 6) / 2), 2)
+    assert found["age_error"].interval == (1, 6)
+
+
+def test_the_page_of_photos_shows_each_photo_once(tmp_path):
+    ages = {"nobody": None, "off": 37.5, "right": 17.5, "worse": 40.5, "near": 19.5}
+    photos = [judged_photo(label, seen) for label, seen in ages.items()]
+    table, report, page = photo_page(tmp_path, photos, {"fid": 3.0})
+    assert table["model"]["fid"].value == report["overall"]["model"]["fid"] == 3
+    assert report["intervals"]["model"]["fid"] is None
+    assert table["model"]["age_error"].value == report["overall"]["model"]["age_error"] == (20 + 0 + 23 + 2) / 4
+    assert report["counts"]["model"]["age_error"] == 4
+    low, high = report["intervals"]["model"]["age_error"]
+    assert 0 <= low < 11.25 < high <= 23
     for line in (
         "The best: right, 0.0 years off",
         "The median: off, 20.0 years off",
         "The worst: nobody, no face found",
+        "Pictures with a face, of 5 for each target age: 15-19: 4.",
+        "photos.txt",
+        "2026-01-02",
     ):
         assert line in page
-    every = page[page.index("All photos") :]
-    assert every.index("right.png") < every.index("off.png") < every.index("nobody.png")
+    order = ("right", "off", "nobody", "near", "worse")
+    places = [page.index(f'src="images/{label}.png"') for label in order]
+    assert places == sorted(places)
+    # A row holds the photo and the one picture made of it.
+    assert all(page.count(f'src="images/{label}.png"') == 2 for label in order)
 
 
-def test_a_page_of_photos_without_a_face_in_what_was_made(tmp_path):
-    judged = JudgedPicture("15-19", Judgement(30.0, np.zeros(128)), None)
-    photo = JudgedPhoto("one", [Picture("images/one.png")], [judged])
-    overall = write_photo_report(tmp_path, "model", ["15-19"], [17.5], [photo], {})
-    assert (overall["model"]["face_found"], overall["model"]["age_error"]) == (0, None)
-    assert "no face found" in (tmp_path / "index.html").read_text()
+def test_a_single_photo_without_a_face_in_what_was_made(tmp_path):
+    table, report, page = photo_page(tmp_path, [judged_photo("one", None)])
+    assert (table["model"]["face_found"], table["model"]["age_error"]) == (Figure(0, 1), None)
+    assert report["overall"]["model"]["age_error"] is None
+    assert "The only one: one, no face found" in page
+    assert page.count('src="images/one.png"') == 2
+
+
+def test_a_few_are_never_shown_twice():
+    assert best_median_worst([5.0]) == {"only one": 0}
+    assert best_median_worst([5.0, 1.0]) == {"best": 1, "worst": 0}
+    assert best_median_worst([5.0, 1.0, 3.0]) == {"best": 1, "median": 2, "worst": 0}
+    assert best_median_worst([1.0, 1.0, 1.0, 1.0]) == {"best": 0, "median": 2, "worst": 3}
 
 
 def test_distances_are_of_what_was_made_and_the_photos(tmp_path, monkeypatch):
     compared = []
-    monkeypatch.setattr("evaluate.inception_distances", lambda *files: compared.extend(files) or {"fid": 1.0})
+    monkeypatch.setattr(
+        "evaluation.photos.inception_distances", lambda *files: compared.extend(files) or {"fid": 1.0}
+    )
     arguments = ["--name", "demo_model", "--checkpoints_dir", ROOT / "checkpoints", "--gpu_ids", -1, "--photos",
                  ROOT / "assets" / "people" / "male_1.png", "--results_dir", tmp_path]  # fmt: skip
-    evaluate_photos(parse_evaluate_options(evaluate_parser(), list(map(str, arguments))))
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, arguments)])
+    assert evaluate.main() == 0
     made, photos, _ = compared
     assert [path.stem for path in photos] == ["male_1"]
     assert [path.stem.removeprefix("male_1_") for path in made] == ["0-2", "3-6", "7-9", "15-19", "30-39", "50-69"]
@@ -140,10 +176,12 @@ def test_photos_are_scored_and_bad_ones_told(run, tmp_path, monkeypatch):
     assert "FID and KID are left out" in done.stderr
     folder = tmp_path / "results" / "demo_model" / "photos_latest"
     page = (folder / "index.html").read_text()
-    for word in ("best", "median", "worst"):
-        assert f"The {word}: male_1" in page
+    assert page.count("The only one: male_1") == page.count('src="images/male_1.png"') == 1
     figures = json.loads((folder / "evaluation.json").read_text())
     assert figures["photos"] == 1
+    assert (figures["model"], figures["data set"], figures["seed"]) == ("demo_model", str(listed), 0)
+    for fact in (str(listed), figures["date"]):
+        assert fact in page
     assert figures["overall"]["copy of the input"]["identity_distance"] == 0
     assert len(figures["by_class"]["demo_model"]) == 6
 
@@ -159,34 +197,46 @@ def test_age_by_the_place_between_true_pictures():
 
 
 def test_the_truth_scores_full_marks(people):
-    for scores in score(people, AGES, lambda n, _s, t: people[n].truths[t]).values():
-        assert (scores.l1, scores.age_accuracy, scores.age_error, scores.identity) == (0, 1, 0, 1)
-        assert scores.ssim == pytest.approx(1)
+    scores = score(people, AGES, lambda n: people[n].truths[None].repeat(3, axis=0))
+    assert scores.l1.shape == (8, 3, 3)
+    assert (scores.l1 == 0).all()
+    assert (scores.age_accuracy == 1).all()
+    assert (scores.age_error == 0).all()
+    assert (scores.estimated_age == AGES).all()
+    assert (scores.identity == 1).all()
+    assert scores.ssim == pytest.approx(np.ones((8, 3, 3)))
 
 
 def test_a_copy_is_right_where_nothing_was_to_change(people):
-    copied = score(people, AGES, lambda n, s, _t: people[n].truths[s])
-    for (source, target), scores in copied.items():
-        assert scores.age_accuracy == (source == target)
-        assert scores.age_error == pytest.approx(abs(AGES[source] - AGES[target]))
-        assert scores.l1 == pytest.approx(4 * abs(source - target) / 255)
-        assert scores.identity == 1
-    report = summary({"copy": copied}, {"copy": 1.0}, CLASSES)
-    assert report["overall"]["copy"]["age_accuracy"] == pytest.approx(1 / 3)
-    assert report["overall"]["copy"]["l1_two_or_more_apart"] == pytest.approx(8 / 255)
-    assert report["pairs"]["copy"]["0-2 to 50-69"]["age_error"] == pytest.approx(58.5)
-    assert "| copy | " in table_text(report["overall"])
+    copied = score(people, AGES, lambda n: people[n].truths[:, None].repeat(3, axis=1))
+    for source in range(3):
+        for target in range(3):
+            assert (copied.age_accuracy[:, source, target] == (source == target)).all()
+            assert copied.age_error[:, source, target] == pytest.approx(abs(AGES[source] - AGES[target]))
+            assert copied.l1[:, source, target] == pytest.approx(4 * abs(source - target) / 255)
+    assert (copied.identity == 1).all()
+    table = {"copy": figures(copied, np.ones(8))}
+    assert table["copy"]["age_accuracy"].value == pytest.approx(1 / 3)
+    assert table["copy"]["l1_two_or_more_apart"].value == pytest.approx(8 / 255)
+    assert table["copy"]["monotone_steps"] == Figure(1, 8, (1, 1))
+    assert "estimated_age" not in table["copy"]
+    assert "| copy | " in table_text(table)
+    assert " | 0.333 [0.333, 0.333] | " in table_text(table)
 
 
 def test_shuffled_identities_score_chance(people):
     count = len(people)
     for shift in range(count):
-        shifted = score(people, AGES, lambda n, _s, t, shift=shift: people[(n + shift) % count].truths[t])
-        assert {scores.identity for scores in shifted.values()} == {float(shift == 0)}
-    order = np.random.default_rng(0).integers(count, size=(3, 3, count))
-    shuffled = score(people, AGES, lambda n, s, t: people[order[s, t, n]].truths[t])
-    expected = (order == np.arange(count)).mean(axis=-1)
-    assert all(scores.identity == expected[pair] for pair, scores in shuffled.items())
+        shifted = score(
+            people, AGES, lambda n, shift=shift: people[(n + shift) % count].truths[None].repeat(3, axis=0)
+        )
+        assert (shifted.identity == float(shift == 0)).all()
+    order = np.random.default_rng(0).integers(count, size=(count, 3, 3))
+    shuffled = score(
+        people, AGES, lambda n: np.stack([[people[order[n, s, t]].truths[t] for t in range(3)] for s in range(3)])
+    )
+    expected = order == np.arange(count)[:, None, None]
+    assert (shuffled.identity == expected).all()
     assert 0.5 / count < expected.mean() < 2 / count
 
 
@@ -197,21 +247,21 @@ def test_the_nearest_training_person_is_found_at_the_input_age(people):
         Person("a", np.stack([others[0], alike[1], others[2]]), people[0].heads),
         Person("b", np.stack([alike[0], others[1], alike[2]]), people[0].heads),
     ]
-    make = nearest_training_person(people[:1], training)
-    assert np.array_equal(make(0, 1, 2), others[2])
-    assert np.array_equal(make(0, 0, 1), others[1])
+    pictures = nearest_training_person(people[:1], training)(0)
+    assert np.array_equal(pictures[1, 2], others[2])
+    assert np.array_equal(pictures[0, 1], others[1])
 
 
 def test_steps_that_go_back_are_told(people):
     def truths(order):
         return lambda number: people[number].truths[list(order)]
 
-    assert monotone_steps(people, AGES, truths([0, 1, 2])) == 1
-    assert monotone_steps(people, AGES, truths([2, 1, 0])) == 0
-    assert monotone_steps(people, AGES, truths([0, 0, 2, 1, 2])) == 3 / 4
+    assert (monotone_steps(people, AGES, truths([0, 1, 2])) == np.ones(8)).all()
+    assert (monotone_steps(people, AGES, truths([2, 1, 0])) == 0).all()
+    assert (monotone_steps(people, AGES, truths([0, 0, 2, 1, 2])) == 3 / 4).all()
     blends = traversal_blends(3, 0.25).numpy()
-    assert monotone_steps(people, AGES, crossfade(lambda n, _s, t: people[n].truths[t], blends)) == 1
-    assert monotone_steps(people, AGES, crossfade(lambda n, _s, t: people[n].truths[2 - t], blends)) == 0
+    assert (monotone_steps(people, AGES, crossfade(lambda n: people[n].truths[None], blends)) == 1).all()
+    assert (monotone_steps(people, AGES, crossfade(lambda n: people[n].truths[None, ::-1], blends)) == 0).all()
 
 
 def test_heads_are_what_the_parsing_map_keeps(tmp_path, caplog):
@@ -227,26 +277,47 @@ def test_heads_are_what_the_parsing_map_keeps(tmp_path, caplog):
     assert "test15-19/1.png: its parsing map leaves nothing" in caplog.text
 
 
+def test_people_of_other_proportions_are_left_out(tmp_path, caplog):
+    root = write_dataset(tmp_path / "people", per_class=3, phases=("test",))
+    for name in CLASSES:
+        write_image(root / f"test{name}" / "1.png", np.zeros((24, 16, 3), np.uint8))
+        write_image(root / f"test{name}" / "parsings" / "1.png", np.ones((24, 16), np.uint8))
+    classes, to_width = find_classes(root, "test", CLASSES), Transform("scale_width", 16, 16)
+    people = read_people(classes, to_width, 9, "people")
+    assert [person.name for person in people] == ["0", "2"]
+    assert "1.png: its proportions differ" in caplog.text
+    tall = Person("tall", np.zeros((3, 24, 16, 3), np.uint8), np.ones((3, 24, 16), bool))
+    assert [person.name for person in read_people(classes, to_width, 9, "people", like=tall)] == ["1"]
+
+
 def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
     write_dataset(tmp_path / "people", per_class=4, phases=("train", "test"))
     (tmp_path / "people" / "test0-2" / "3.png").write_bytes(b"no picture")
     arguments = ("--name", tiny_model, "--gpu_ids", -1, "--paired", "people")
     done = run("evaluate.py", *arguments)
     folder = tmp_path / "results" / "tiny" / "evaluation_latest"
-    first = (folder / "evaluation.json").read_bytes()
-    figures = json.loads(first)
+    figures = json.loads((folder / "evaluation.json").read_text())
     assert figures["people"] == 3
     assert "test0-2/3.png" in done.stderr
     assert list(figures["overall"]) == ["tiny", "copy of the input", "nearest training person", "truth"]
     assert figures["overall"]["truth"]["identity"] == figures["overall"]["truth"]["age_accuracy"] == 1
     assert len(figures["pairs"]["tiny"]) == 9
+    for figure, (low, high) in figures["intervals"]["tiny"].items():
+        assert low <= figures["overall"]["tiny"][figure] <= high
+    low, high = figures["intervals"]["tiny"]["l1"]
+    assert f"[{low:.3f}, {high:.3f}]" in done.stderr
     assert all(figures["overall"][maker]["monotone_steps"] == 1 for maker in ("copy of the input", "truth"))
     assert 0 <= figures["overall"]["tiny"]["monotone_steps"] <= 1
     page = (folder / "index.html").read_text()
+    assert f"[{low:.3f}, {high:.3f}]" in page
+    for fact in ("people", "tiny", figures["date"]):
+        assert f"<dd>{fact}</dd>" in page
     for path in (folder / "images").iterdir():
         assert f"images/{path.name}" in page.replace("%20", " ")
     run("evaluate.py", *arguments)
-    assert (folder / "evaluation.json").read_bytes() == first, "the same figures every time"
+    # The date may change at midnight.
+    again = json.loads((folder / "evaluation.json").read_text()) | {"date": figures["date"]}
+    assert again == figures, "the same figures every time"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""People whose true pictures at every age are known, read from a data set."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data.classes import ClassImages, find_classes, keep_pairs
+from data.masking import mask
+from data.portrait import Portrait, read_portrait
+from data.transforms import Transform
+from util.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person as the model sees people.
+
+    Attributes:
+        name: the stem of the person's files.
+        truths: one true picture for each class, (C, H, W, 3) uint8, masked.
+        heads: the pixels of these pictures that are not masked, (C, H, W) bool.
+    """
+
+    name: str
+    truths: np.ndarray
+    heads: np.ndarray
+
+
+def read_people(
+    classes: Sequence[ClassImages], to_model_size: Transform, most: float, what: str, like: Person | None = None
+) -> list[Person]:
+    """The first people of a data set; a person with an unusable picture is named and left out.
+
+    People are compared pixel by pixel, so all must have pictures of the shape of `like`, or else of the first person.
+    """
+    people = []
+    paths = list(zip(*(images.paths for images in classes), strict=True))
+    for of_person in tqdm(paths[: int(min(most, len(paths)))], desc=what, unit="person", leave=False):
+        try:
+            person = _person([read_portrait(path) for path in of_person], to_model_size)
+            like = like or person
+            if person.truths.shape != like.truths.shape:
+                raise UserError(f"{of_person[0]}: its proportions differ from those of {like.name}'s pictures")
+            people.append(person)
+        except UserError as error:
+            logger.warning("left out: %s", error)
+    return people
+
+
+def read_training_people(
+    root: Path, names: Sequence[str], to_model_size: Transform, most: int, like: Person
+) -> list[Person]:
+    """The training people; none if they do not have a picture each in every class."""
+    if most == 0:
+        return []
+    try:
+        classes = keep_pairs(find_classes(root, "train", names))
+    except UserError as error:
+        logger.warning("the nearest training person is left out of the table: %s", error)
+        return []
+    return read_people(classes, to_model_size, most, "training people", like)
+
+
+def _person(portraits: Sequence[Portrait], to_model_size: Transform) -> Person:
+    truths = [portrait.at_size(to_model_size) for portrait in portraits]
+    blanked = [to_model_size(mask(np.zeros_like(portrait.pixels), portrait.parsing)) for portrait in portraits]
+    heads = [pixels[..., 0] == 0 for pixels in blanked]
+    for portrait, truth, head in zip(portraits, truths, heads, strict=True):
+        if truth.shape != truths[0].shape:
+            raise UserError(f"{portrait.path}: its proportions differ from those of {portraits[0].path}")
+        if not head.any():
+            raise UserError(f"{portrait.path}: its parsing map leaves nothing of the person")
+    return Person(portraits[0].path.stem, np.stack(truths), np.stack(heads))

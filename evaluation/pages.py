@@ -15,7 +15,7 @@ from evaluation.metrics import estimated_age, l1
 from evaluation.paired import Person
 from util.charts import line_chart
 from util.files import atomic_path
-from util.html import Picture, picture_table, write_page
+from util.html import Picture, picture_table, scroll_box, write_page
 from util.images import write_image
 
 # Figures by who made the pictures, and by name; None where there is nothing to tell.
@@ -157,10 +157,10 @@ def _best_median_worst(errors: Sequence[float]) -> dict[str, int]:
 
 def _figures(overall: Figures) -> dom_tag:
     head, *rows = _cells(overall)
-    table = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in head])))
+    table = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in head])), cls="figures")
     for maker, *cells in rows:
         table.add(tags.tr([tags.th(maker), *(tags.td(cell) for cell in cells)]))
-    return tags.div(table, cls="scroll")
+    return scroll_box(table)
 
 
 def _cells(overall: Figures) -> list[list[str]]:

@@ -1,7 +1,8 @@
-"""Where training shows itself: the HTML log, a real visdom server, and sinks that fail."""
+"""The HTML log, the text logs, plots in a real visdom server, and sinks that fail."""
 
 import json
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def progress(pairs: int) -> Progress:
 
 @contextmanager
 def visdom_server(port, folder):
-    # Started as python -m visdom.server it would first download scripts for its page.
+    # Started by python -m visdom.server, the server would first download scripts for its page.
     start = "from visdom.server.run_server import main; main()"
     command = [sys.executable, "-c", start, "-port", str(port), "-env_path", str(folder), "--hostname", "127.0.0.1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -44,7 +45,7 @@ def visdom_server(port, folder):
 
 
 def windows(address: str, env: str) -> dict[str, dict]:
-    """The windows of an environment, by their names, as the server holds them."""
+    """The windows of an environment by their names, as the server stores them."""
     reply = requests.post(f"{address}/win_data", json={"eid": env, "win": None}, timeout=10)
     return json.loads(reply.text) or {}
 
@@ -73,7 +74,7 @@ def test_visdom_comes_late_goes_and_comes_back(tmp_path, port, caplog):
         found = windows(address, "people")
         assert set(found) == {"1_losses", "1_pictures"}
         curve = found["1_losses"]["content"]["data"][0]
-        # Also what happened before the server came.
+        # The curve includes what happened before the server came.
         assert curve["x"] == [1, 2, 3]
         assert curve["y"] == [1.5] * 3
         assert "A real 0-2" in found["1_pictures"]["content"]["caption"]
@@ -133,8 +134,9 @@ def test_the_html_log_is_readable_from_disk_newest_first(run, dataset, tmp_path)
     assert captions == [
         f"{side} {kind}" for side in "AB" for kind in ("real", "synthesised", "reconstructed", "cycled")
     ]
-    # The curves have all eight losses, from the first run's beginning on.
-    assert text.count("<polyline") == 8
+    # The curves show all eight losses, and each kind has a chart with its own scale.
+    assert text.count('id="line-') == 8
+    assert text.count('class="chart"') == 4
     assert "http" not in text.replace("http-equiv", "")
 
 
@@ -157,11 +159,31 @@ def test_a_sink_that_fails_is_dropped_and_the_others_go_on(tmp_path, caplog):
         shown.losses(progress(pairs), LOSSES)
     assert caplog.text.count("Failing stops: no such thing") == 1
     assert len((tmp_path / "loss_log.txt").read_text().splitlines()) == 2
-    # What a program reads, a later part of the run goes on from.
+    # A line that a crash cut short is dropped, and the next one is complete.
     with metrics.path.open("a") as file:
         file.write('{"epoch": 1, "lo')
     MetricsLog(tmp_path).losses(progress(3), LOSSES)
     assert History(metrics.path).series()["loss_G_Rec"] == [(1, 1.5), (2, 1.5), (3, 1.5)]
+
+
+def test_losses_share_a_chart_with_those_of_their_kind(tmp_path):
+    history = History(tmp_path / "none")
+    history.add(progress(1), {**LOSSES, "loss_new": 2.0})
+    charts = {"Reconstruction": ["loss_G_Rec", "loss_G_Paired"], "Never measured": ["loss_no"]}
+    HtmlLog(tmp_path, "Kinds", history, 1, charts).pictures(progress(1), PICTURES)
+    text = (tmp_path / "web" / "index.html").read_text()
+    assert re.findall('aria-label="(.*?)"', text) == ["Reconstruction", "Other losses"]
+    assert re.findall("(loss_[a-zA-Z_]+): ", text) == ["loss_G_Rec", "loss_D_real", "loss_new"]
+
+
+def test_a_loss_that_joins_later_has_a_gap_before(tmp_path, port):
+    history = History(tmp_path / "none")
+    for pairs, losses in ((1, LOSSES), (2, {**LOSSES, "loss_G_Paired": 3.0})):
+        history.add(progress(pairs), losses)
+    assert str(history.series()["loss_G_Paired"]) == "[(1, nan), (2, 3.0)]"
+    with visdom_server(port, tmp_path) as address:
+        VisdomPlots(port, "gap", 1, 4, 256, history, 1).losses(progress(2), LOSSES)
+        assert windows(address, "gap")["1_losses"]["content"]["data"][2]["y"] == [None, 3.0]
 
 
 def test_long_histories_are_thinned(tmp_path):

@@ -1,17 +1,22 @@
 """The HTML log, the text logs, plots in a real visdom server, and sinks that fail."""
 
+import base64
+import io
 import json
 import logging
 import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import requests
+from PIL import Image
 
 from tests.commands.test_results import Page
 from tests.conftest import TINY
@@ -78,11 +83,69 @@ def test_visdom_comes_late_goes_and_comes_back(tmp_path, port, caplog):
         assert curve["x"] == [1, 2, 3]
         assert curve["y"] == [1.5] * 3
         assert "A real 0-2" in found["1_pictures"]["content"]["caption"]
+        # One row a side: two pictures of 8 pixels with visdom's margins beside each other, though four could be.
+        src = found["1_pictures"]["content"]["src"]
+        assert Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))).size == (24, 24)
     shown.losses(progress(4), LOSSES)
     with visdom_server(port, tmp_path) as address:
         shown.losses(progress(5), LOSSES)
         assert windows(address, "people")["1_losses"]["content"]["data"][0]["x"] == [1, 2, 3, 4, 5]
     assert caplog.text.count("visdom is back") == 2
+
+
+def test_the_environment_has_an_ascii_name_and_the_address_that_is_printed_shows_it(tmp_path, port, caplog):
+    caplog.set_level(logging.INFO)
+    history = History(tmp_path / "none")
+    history.add(progress(1), LOSSES)
+    with visdom_server(port, tmp_path) as address:
+        VisdomPlots(port, "Großmütter/alle 1", 1, 4, 256, history, 1).losses(progress(1), LOSSES)
+        (shown,) = re.findall(r"http://localhost:\d+/env/(\S+)", caplog.text)
+        assert shown == "Grossmutter_alle_1"
+        assert set(windows(address, shown)) == {"1_losses"}
+        assert f"'{shown}'" in requests.get(f"{address}/env/{shown}", timeout=10).text
+
+
+def test_a_proxy_does_not_stand_between_training_and_visdom(tmp_path, port, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, dead)
+        monkeypatch.delenv("no_proxy", raising=False)
+        history = History(tmp_path / "none")
+        history.add(progress(1), LOSSES)
+        with visdom_server(port, tmp_path) as address:
+            VisdomPlots(port, "direct", 1, 4, 256, history, 1).losses(progress(1), LOSSES)
+            monkeypatch.undo()
+            assert set(windows(address, "direct")) == {"1_losses"}
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 404, 500])
+@pytest.mark.parametrize("content", [b"<html>welcome</html>", b'{"ok": true}'])
+def test_another_web_server_on_the_port_counts_as_no_visdom(tmp_path, caplog, status, content):
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Location", "/")
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        history = History(tmp_path / "none")
+        shown = Visualizer([VisdomPlots(server.server_port, "x", 1, 4, 256, history, 1, retry_after=0.0)], history)
+        for pairs in (1, 2):
+            shown.losses(progress(pairs), LOSSES)
+        server.shutdown()
+    (warning,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith(f"No visdom server on port {server.server_port}")
+    assert "--display_port" in warning
 
 
 def test_training_plots_to_a_live_server(run, dataset, tmp_path, port):
@@ -92,6 +155,7 @@ def test_training_plots_to_a_live_server(run, dataset, tmp_path, port):
                    "--display_single_pane_ncols", 0)  # fmt: skip
         found = windows(address, "live")
     assert "No visdom server" not in done.stderr
+    assert f"http://localhost:{port}/env/live" in done.stderr
     assert set(found) == {"3_losses", *(f"3_picture{number}" for number in range(8))}
     assert len(found["3_losses"]["content"]["data"]) == 8
     titles = {window["title"] for window in found.values()}

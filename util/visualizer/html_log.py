@@ -12,7 +12,7 @@ from util.charts import line_chart
 from util.html import Picture, picture_table, write_page
 from util.images import write_image
 from util.visualizer.history import History, Progress
-from util.visualizer.sinks import PictureSink
+from util.visualizer.sinks import PictureSink, by_side
 
 _REFRESH = 60  # seconds
 
@@ -54,8 +54,9 @@ class HtmlLog(PictureSink):
         body = self._curves()
         for folder in sorted(images.glob("[0-9]*_epoch*"), reverse=True):
             pairs, _, epoch = folder.name.partition("_epoch")
-            row = [Picture(f"images/{folder.name}/{path.name}", _caption(path)) for path in sorted(folder.iterdir())]
-            body += [tags.h2(f"Epoch {epoch}, {int(pairs):,} pairs"), picture_table([], [row])]
+            files = {_caption(path): f"images/{folder.name}/{path.name}" for path in sorted(folder.iterdir())}
+            rows = [[Picture(files[caption], caption) for caption in row] for row in by_side(files)]
+            body += [tags.h2(f"Epoch {epoch}, {int(pairs):,} pairs"), picture_table([], rows)]
         write_page(self._page, self._title, facts, body, refresh=_REFRESH)
 
     def _curves(self) -> list[dom_tag]:

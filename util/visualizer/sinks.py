@@ -2,8 +2,9 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class PictureSink(Sink):
 
     @abstractmethod
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
-        """Takes labelled pictures (H, W, 3) uint8 of the last iteration."""
+        """Takes pictures (H, W, 3) uint8 of the last iteration; the first word of a label is the side of the pair."""
 
 
 class Visualizer:
@@ -73,3 +74,8 @@ class Visualizer:
 def due(total: int, every: int, step: int) -> bool:
     """Whether a count that has grown by `step` has just passed a multiple of `every`."""
     return total % every < step
+
+
+def by_side(labels: Iterable[str]) -> list[list[str]]:
+    """The labels of pictures in rows, one row for each side of the pair."""
+    return [list(row) for _, row in groupby(labels, key=lambda label: label.partition(" ")[0])]

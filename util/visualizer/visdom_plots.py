@@ -6,15 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import requests
 
 from util.files import ascii_name
 from util.visualizer.history import History, Progress
-from util.visualizer.sinks import PictureSink
+from util.visualizer.sinks import PictureSink, by_side
 
 if TYPE_CHECKING:
     import visdom
 
 logger = logging.getLogger(__name__)
+
+# Seconds. Nobody waits long for a busy server, least of all for a program that accepts connections and never answers.
+_GREETING_TIMEOUT = 2
+_PLOT_TIMEOUT = 10
 
 
 class VisdomPlots(PictureSink):
@@ -26,7 +31,7 @@ class VisdomPlots(PictureSink):
         port: of the server on this machine.
         name: of the experiment.
         window: number that this run's windows begin with.
-        columns: pictures in a row; 0 gives each picture a window of its own.
+        columns: most pictures in a row, which holds one side of the pair; 0 gives each picture its own window.
         width: of a picture's window, pixels.
         history: the losses that the curves show.
         picture_every: training pairs from one showing of pictures to the next.
@@ -75,7 +80,8 @@ class VisdomPlots(PictureSink):
                 stack = np.stack([pixels.transpose(2, 0, 1) for pixels in pictures.values()])
                 caption = f"epoch {progress.epoch}; " + ", ".join(pictures)
                 options = {"title": f"{self._name}: pictures", "caption": caption}
-                server.images(stack, nrow=self._columns, win=f"{self._window}_pictures", opts=options)
+                columns = min(self._columns, max(map(len, by_side(pictures))))
+                server.images(stack, nrow=columns, win=f"{self._window}_pictures", opts=options)
                 return
             for number, (label, pixels) in enumerate(pictures.items()):
                 window = {"title": label, "width": self._width, "height": self._width}
@@ -88,12 +94,8 @@ class VisdomPlots(PictureSink):
             return
         try:
             if self._server is None:
-                # The client loads slowly, and only a run with plots needs it.
-                import visdom
-
-                self._server = visdom.Visdom(
-                    port=self._port, env=self._env, raise_exceptions=True, use_incoming_socket=False
-                )
+                self._server = _connect(self._port, self._env)
+                logger.info("visdom shows this run: http://localhost:%d/env/%s", self._port, self._env)
             plot(self._server)
             if self._warned:
                 logger.info("visdom is back: plotting goes on")
@@ -104,8 +106,32 @@ class VisdomPlots(PictureSink):
             if not self._warned:
                 logger.warning(
                     "No visdom server on port %d: training goes on without plots. To see them, start one: "
-                    "python -m visdom.server -port %d; --display_id 0 turns plots off",
+                    "python -m visdom.server -port %d (if another program uses the port, choose one with "
+                    "--display_port); --display_id 0 turns plots off",
                     self._port,
                     self._port,
                 )
                 self._warned = True
+
+
+def _connect(port: int, env: str) -> "visdom.Visdom":
+    """A client of the server on this machine; raises OSError if there is none, or if another program answers."""
+    # The client loads slowly, and only a run with plots needs it.
+    import visdom
+
+    session = requests.Session()
+    # A proxy that the environment names would look for the port on its own machine.
+    session.trust_env = False
+    greeting = session.post(f"http://localhost:{port}/env_state", data="{}", timeout=_GREETING_TIMEOUT)
+    greeting.raise_for_status()
+    if not isinstance(greeting.json(), list):
+        raise ConnectionError("the answer is not a list of environments")
+
+    class Client(visdom.Visdom):
+        # The client documents this method as the one to override for another way of posting.
+        def _handle_post(self, url: str, data: str | None = None) -> str:
+            reply = session.post(url, data=data, timeout=_PLOT_TIMEOUT)
+            reply.raise_for_status()
+            return reply.text
+
+    return Client(port=port, env=env, raise_exceptions=True, use_incoming_socket=False)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image
 
 from tests.commands.test_results import Page
 from tests.conftest import TINY
-from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Progress, Sink, VisdomPlots, Visualizer
+from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Progress, Sink, Summary, VisdomPlots, Visualizer
 
 LOSSES = {"loss_G_Rec": 1.5, "loss_D_real": 0.25}
 PICTURES = {f"{side} {kind}": np.full((8, 8, 3), 9, np.uint8) for side in "AB" for kind in ("real 0-2", "cycled 0-2")}
@@ -228,6 +229,42 @@ def test_a_sink_that_fails_is_dropped_and_the_others_go_on(tmp_path, caplog):
         file.write('{"epoch": 1, "lo')
     MetricsLog(tmp_path).losses(progress(3), LOSSES)
     assert History(metrics.path).series()["loss_G_Rec"] == [(1, 1.5), (2, 1.5), (3, 1.5)]
+
+
+def test_speed_and_memory_stand_behind_the_losses(tmp_path, capsys):
+    metrics = MetricsLog(tmp_path)
+    shown = Visualizer([LossLog(tmp_path), metrics], History(metrics.path))
+    shown.losses(progress(40), LOSSES)
+    shown.losses(replace(progress(80), pairs_per_second=12.5, peak_memory=3.25), LOSSES)
+    head = "(epoch: 1, iters: {}, time: 0.100) loss_G_Rec: 1.500 loss_D_real: 0.250"
+    behind = " pairs_per_second: 12.500 peak_memory_GiB: 3.250"
+    assert (tmp_path / "loss_log.txt").read_text().splitlines() == [head.format(40), head.format(80) + behind]
+    records = [json.loads(line) for line in metrics.path.read_text().splitlines()]
+    assert [record.get("pairs_per_second") for record in records] == [None, 12.5]
+    assert set(History(metrics.path).series()) == set(LOSSES)
+
+
+def test_the_summary_has_a_row_for_each_epoch(tmp_path):
+    metrics = MetricsLog(tmp_path)
+    history = History(metrics.path)
+    shown = Visualizer([metrics, Summary(tmp_path, history)], history)
+    for loss in (1.0, 2.0):
+        shown.losses(progress(4), {"loss_G_Rec": loss})
+    shown.end_epoch(progress(8))
+    # The run is stopped inside the second epoch and resumed with another loss.
+    shown.losses(Progress(2, 4, 12, 0.5), {"loss_G_Rec": 5.0})
+    history = History(metrics.path)
+    shown = Visualizer([metrics, Summary(tmp_path, history)], history)
+    shown.losses(Progress(2, 8, 16, 0.1, pairs_per_second=4.0), {"loss_G_Rec": 6.0, "loss_G_Paired": 1.0})
+    for _ in range(2):
+        shown.end_epoch(Progress(2, 8, 16, 0.1))
+    shown.end_epoch(Progress(3, 8, 24, 0.1))
+    assert (tmp_path / "summary.csv").read_text().splitlines() == [
+        "epoch,total_pairs,loss_G_Rec,pairs_per_second,loss_G_Paired",
+        "1,8,1.5,10,",
+        "2,16,5.5,3,1",
+        "3,24,,,",
+    ]
 
 
 def test_losses_share_a_chart_with_those_of_their_kind(tmp_path):

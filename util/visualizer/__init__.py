@@ -3,7 +3,7 @@
 from util.visualizer.history import History, Progress
 from util.visualizer.html_log import HtmlLog
 from util.visualizer.sinks import PictureSink, Sink, Visualizer, due
-from util.visualizer.text import LossLog, MetricsLog
+from util.visualizer.text import LossLog, MetricsLog, Summary
 from util.visualizer.visdom_plots import VisdomPlots
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "PictureSink",
     "Progress",
     "Sink",
+    "Summary",
     "VisdomPlots",
     "Visualizer",
     "due",

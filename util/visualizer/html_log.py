@@ -20,6 +20,8 @@ _REFRESH = 60  # seconds
 class HtmlLog(PictureSink):
     """`web/index.html` with `web/images/`: the loss curves, then the pictures, newest first.
 
+    The page is written when pictures come; a page for every line of the log would slow training.
+
     Args:
         folder: of the experiment.
         title: of the page.
@@ -41,9 +43,6 @@ class HtmlLog(PictureSink):
         self._history = history
         self.picture_every = picture_every
         self._charts = charts or {}
-
-    def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
-        """The page is written only when pictures come; a page for every line of the log would slow training."""
 
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
         images = self._page.parent / "images"

@@ -14,15 +14,17 @@ from util.visualizer.history import History, Progress
 logger = logging.getLogger(__name__)
 
 
-class Sink(ABC):
+class Sink:
     """Shows or stores losses."""
 
-    @abstractmethod
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
         """Takes the losses of the last iteration."""
 
+    def end_epoch(self, progress: Progress) -> None:
+        """Learns that an epoch is complete."""
 
-class PictureSink(Sink):
+
+class PictureSink(Sink, ABC):
     """Shows or stores pictures as well.
 
     Attributes:
@@ -48,6 +50,11 @@ class Visualizer:
         self._history.add(progress, losses)
         for sink in list(self._sinks):
             self._guard(sink, partial(sink.losses, progress, losses))
+
+    def end_epoch(self, progress: Progress) -> None:
+        """Tells the sinks that an epoch is complete."""
+        for sink in list(self._sinks):
+            self._guard(sink, partial(sink.end_epoch, progress))
 
     def wants_pictures(self, total_pairs: int, step: int) -> bool:
         """Whether a sink is due to show pictures, now that the count of pairs has grown by `step`."""

@@ -21,7 +21,20 @@ from PIL import Image
 
 from tests.commands.test_results import Page
 from tests.conftest import TINY
-from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Progress, Sink, Summary, VisdomPlots, Visualizer
+from util.errors import UserError
+from util.visualizer import (
+    History,
+    HtmlLog,
+    LossLog,
+    MetricsLog,
+    Progress,
+    Sink,
+    Summary,
+    TensorBoard,
+    VisdomPlots,
+    Visualizer,
+    cut_logs,
+)
 
 LOSSES = {"loss_G_Rec": 1.5, "loss_D_real": 0.25}
 PICTURES = {f"{side} {kind}": np.full((8, 8, 3), 9, np.uint8) for side in "AB" for kind in ("real 0-2", "cycled 0-2")}
@@ -265,6 +278,67 @@ def test_the_summary_has_a_row_for_each_epoch(tmp_path):
         "2,16,5.5,3,1",
         "3,24,,,",
     ]
+
+
+def test_logs_are_cut_at_the_position_that_a_run_resumes_from(tmp_path):
+    metrics = MetricsLog(tmp_path)
+    history = History(metrics.path)
+    sinks = [LossLog(tmp_path), metrics, Summary(tmp_path, history), HtmlLog(tmp_path, "Cut", history, 1)]
+    shown = Visualizer(sinks, history)
+    for epoch in (1, 2, 3):
+        for pairs in (4, 8):
+            place = Progress(epoch, pairs, 8 * (epoch - 1) + pairs, 0.1)
+            shown.losses(place, LOSSES)
+            shown.pictures(place, PICTURES, 1)
+        shown.end_epoch(place)
+    for name in ("metrics.jsonl", "loss_log.txt"):
+        # A crash cuts the last line short.
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-20])
+
+    def left() -> tuple[int, ...]:
+        names = ("metrics.jsonl", "loss_log.txt", "summary.csv")
+        lines = (len((tmp_path / name).read_text().splitlines()) for name in names)
+        return (*lines, len(list((tmp_path / "web" / "images").iterdir())))
+
+    # The state of the end of the second epoch is that of the third's beginning.
+    cut_logs(tmp_path, epoch=3, pairs=0, total_pairs=16)
+    assert left() == (4, 4, 3, 4)
+    cut_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
+    assert left() == (3, 3, 2, 3)
+    assert History(metrics.path).series()["loss_G_Rec"] == [(4, 1.5), (8, 1.5), (12, 1.5)]
+    before = (tmp_path / "loss_log.txt").read_text()
+    cut_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
+    assert (tmp_path / "loss_log.txt").read_text() == before
+    cut_logs(tmp_path, epoch=1, pairs=0, total_pairs=0)
+    assert left() == (0, 0, 1, 0)
+    cut_logs(tmp_path / "new", epoch=1, pairs=0, total_pairs=0)
+
+
+def test_tensorboard_shows_losses_speed_and_pictures(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    board = TensorBoard(tmp_path, 0, picture_every=1)
+    for pairs in (1, 2, 3):
+        board.losses(replace(progress(pairs), pairs_per_second=5.0), LOSSES)
+    board.pictures(progress(3), PICTURES)
+    # The run is resumed after its second pair.
+    TensorBoard(tmp_path, 2, picture_every=1).losses(progress(3), {"loss_G_Rec": 9.0})
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss_G_Rec")] == [(1, 1.5), (2, 1.5), (3, 9.0)]
+    assert set(events.Tags()["scalars"]) == {*LOSSES, "pairs_per_second"}
+    board = TensorBoard(tmp_path / "pictures", 0, picture_every=1)
+    board.pictures(progress(3), PICTURES)
+    events = accumulator.EventAccumulator(str(tmp_path / "pictures" / "tensorboard"))
+    events.Reload()
+    (image,) = events.Images("pictures")
+    # A row a side.
+    assert (image.step, image.width, image.height) == (3, 16, 16)
+
+
+def test_without_tensorboard_the_command_that_installs_it_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(UserError, match=r"pip install tensorboard==2\.21\.0"):
+        TensorBoard(tmp_path, 0, picture_every=1)
 
 
 def test_losses_share_a_chart_with_those_of_their_kind(tmp_path):

@@ -307,7 +307,7 @@ def make_visualizer(options: argparse.Namespace, folder: CheckpointFolder, proce
     sinks: list[Sink] = [LossLog(folder.path), metrics]
     if not options.no_html:
         every = 1 if options.debug else options.save_display_freq
-        sinks.append(HtmlLog(folder.path, f"Training of {options.name}", history, every, LOSS_CHARTS))
+        sinks.append(HtmlLog(folder.path, f"Training of {options.name}", history, every, charts=LOSS_CHARTS))
     if options.display_id:
         sinks.append(
             VisdomPlots(

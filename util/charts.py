@@ -43,7 +43,7 @@ def line_chart(title: str, series: Mapping[str, Points], x_label: str, y_label: 
             "font.sans-serif": ["DejaVu Sans"],
         }
     ):
-        svg = _svg(_figure(title, known, styles, x_label, y_label), title)
+        svg = _svg(_figure(title, known, styles, x_label=x_label, y_label=y_label), title)
     legend = [_legend_entry(name, points, *styles[name]) for name, points in known.items()]
     return tags.div(tags.h2(title), tags.div(raw(svg), tags.ul(legend), cls="chart"))
 
@@ -56,6 +56,7 @@ def _figure(
     title: str,
     series: Mapping[str, Sequence[tuple[float, float]]],
     styles: Mapping[str, tuple[str, str]],
+    *,
     x_label: str,
     y_label: str,
 ) -> Figure:

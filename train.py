@@ -29,6 +29,7 @@ from models.initialization import initialize_centered
 from models.trainer import Trainer
 from models.transformer import AgeTransformer
 from options.build import (
+    LOSS_CHARTS,
     discriminator_config,
     execution,
     generator_config,
@@ -306,7 +307,7 @@ def make_visualizer(options: argparse.Namespace, folder: CheckpointFolder, proce
     sinks: list[Sink] = [LossLog(folder.path), metrics]
     if not options.no_html:
         every = 1 if options.debug else options.save_display_freq
-        sinks.append(HtmlLog(folder.path, f"Training of {options.name}", history, every))
+        sinks.append(HtmlLog(folder.path, f"Training of {options.name}", history, every, charts=LOSS_CHARTS))
     if options.display_id:
         sinks.append(
             VisdomPlots(

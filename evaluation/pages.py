@@ -11,7 +11,7 @@ from dominate.dom_tag import dom_tag
 from evaluation.intervals import Figure
 from util.charts import line_chart
 from util.files import atomic_path
-from util.html import Picture, write_page
+from util.html import Picture, scroll_box, write_page
 from util.images import write_image
 
 # Rows by name, and in each row the figures by name; None stands for a figure that could not be computed.
@@ -60,12 +60,7 @@ def chart_over_ages(
     title: str, ages: Sequence[float], curves: Mapping[str, Sequence[float | None]], y_label: str
 ) -> dom_tag:
     """Curves over the target age; None leaves a gap."""
-    # MERGE: once `line_chart` draws gaps, drop both filters and pass `list(zip(ages, curve, strict=True))`.
-    series = {
-        name: [(age, value) for age, value in zip(ages, curve, strict=True) if value is not None]
-        for name, curve in curves.items()
-    }
-    series = {name: points for name, points in series.items() if points}
+    series = {name: list(zip(ages, curve, strict=True)) for name, curve in curves.items()}
     return line_chart(title, series, "target age, years", y_label)
 
 
@@ -98,11 +93,13 @@ def _columns(table: Table) -> list[str]:
 
 def _html_table(table: Table) -> dom_tag:
     columns = _columns(table)
-    html = tags.table(tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in ["", *columns]])))
+    html = tags.table(
+        tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in ["", *columns]])), cls="figures"
+    )
     for row, figures in table.items():
         cells = [tags.td(_html_figure(figures.get(name))) for name in columns]
         html.add(tags.tr([tags.th(row), *cells]))
-    return tags.div(html, cls="scroll")
+    return scroll_box(html)
 
 
 def _html_figure(figure: Figure | None) -> list[str | dom_tag]:

@@ -25,6 +25,13 @@ from util.errors import UserError
 logger = logging.getLogger(__name__)
 
 FaceParserName = Literal["auto", "deeplab", "grabcut"]
+# Losses that share a scale in the training log.
+LOSS_CHARTS = {
+    "Adversarial losses": ("loss_G_Adv", "loss_D_real", "loss_D_fake"),
+    "Reconstruction losses": ("loss_G_Rec", "loss_G_Cycle", "loss_G_Paired"),
+    "Identity and age features": ("loss_G_identity_reconst", "loss_G_age_reconst"),
+    "R1 penalty": ("loss_D_reg",),
+}
 DEEPLAB_WEIGHTS = Path(__file__).parent.parent / "deeplab_model" / "deeplab_model.pth"
 
 

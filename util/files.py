@@ -1,6 +1,7 @@
-"""Files that are either whole or not there."""
+"""Files that appear complete or not at all, and names for them."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,3 +41,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
         raise UserError(f"{target}: cannot be written ({error}); free some space or choose another folder") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def ascii_name(name: str) -> str:
+    """The name in plain ASCII, for a file or an address: letters, digits, points, hyphens and underscores.
+
+    Different names may become the same one; a caller that needs unique names has to check.
+    """
+    # Its tables are loaded only where a name needs them.
+    from unidecode import unidecode
+
+    return re.sub(r"[^\w.-]+", "_", unidecode(name), flags=re.ASCII).strip("._") or "unnamed"

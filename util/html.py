@@ -11,25 +11,47 @@ from dominate.util import raw
 
 from util.files import atomic_path
 
+# Above this many columns, pictures on a phone would be too small to see; the table then scrolls.
+_MOST_FITTING = 7
+
 _STYLE = """
 :root { color-scheme: light dark; font-family: system-ui, sans-serif; }
 body { margin: 1rem auto; max-width: 90rem; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .4rem; }
-.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0; }
+.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0 0 1rem; }
 .facts dt { opacity: .7; } .facts dd { margin: 0; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; }
+
 table { border-collapse: collapse; }
-th { font-weight: 600; position: sticky; top: 0; background: Canvas; }
-th, td { padding: .2rem; text-align: center; font-size: .8rem; vertical-align: top; }
-td img { display: block; width: clamp(3.2rem, 12vw, 10rem); aspect-ratio: 1; object-fit: contain; }
-td span { display: block; max-width: clamp(3.2rem, 12vw, 10rem); overflow-wrap: anywhere; opacity: .8; }
-svg { width: 100%; max-width: 60rem; height: auto; }
+th { font-weight: 600; }
+th, td { padding: .15rem; text-align: center; font-size: .75rem; vertical-align: top; }
+thead th { position: sticky; top: 0; z-index: 1; background: Canvas; }
+table.pictures { table-layout: fixed; width: 100%; max-width: calc(var(--columns) * 10rem); }
+td img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; }
+td span { display: block; overflow: hidden; text-overflow: ellipsis; opacity: .8; }
+
+/* A wide table scrolls inside its box. The covers move with the table and uncover the shadows of the edges at which
+   more of it is hidden; the first column and the headings stay. */
+.scroll { overflow: auto; max-height: 100vh; background:
+  linear-gradient(to right, Canvas 50%, transparent) left / 2rem 100% no-repeat local,
+  linear-gradient(to left, Canvas 50%, transparent) right / 2rem 100% no-repeat local,
+  linear-gradient(to right, #888b, transparent) left / 1rem 100% no-repeat scroll,
+  linear-gradient(to left, #888b, transparent) right / 1rem 100% no-repeat scroll; }
+.scroll th:not(:first-child) { background: none; }
+.scroll tr > :first-child { position: sticky; left: 0; z-index: 2; background: Canvas; }
+.scroll table.pictures { min-width: calc(var(--columns) * 3.1rem); }
+.figures :is(th, td) { padding: .3rem .5rem; font-size: .85rem; vertical-align: bottom; }
+.figures tr > :first-child { text-align: left; }
+
+.chart { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1.5rem; }
+.chart svg { width: 100%; max-width: 36rem; height: auto; }
+.chart ul { list-style: none; margin: 0; padding: 0; font-size: .85rem; line-height: 1.5; }
+.chart i { display: inline-block; width: 1.5rem; margin-right: .5rem; vertical-align: middle; }
 """
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in a page: its path from the page's folder, and the words under it."""
+    """A picture in a page: its path, relative to the page's folder, and the words under it."""
 
     path: str
     caption: str = ""
@@ -39,11 +61,11 @@ def write_page(path: Path, title: str, facts: Mapping[str, str], body: Iterable[
     """Writes a page, atomically.
 
     Args:
-        path: of the page.
+        path: where the page is written.
         title: its heading.
-        facts: names and values below it.
-        body: what follows.
-        refresh: seconds after which a browser reads it again; 0 for never.
+        facts: names and values, listed below the heading.
+        body: the elements below the facts.
+        refresh: seconds after which a browser loads the page again; 0 means never.
     """
     page = document(title=title, lang="en")
     with page.head:
@@ -62,17 +84,32 @@ def write_page(path: Path, title: str, facts: Mapping[str, str], body: Iterable[
 
 
 def picture_table(columns: Sequence[str], rows: Iterable[Sequence[Picture]]) -> dom_tag:
-    """Rows of pictures under headings; each is read when it comes into view, and links to itself in full size."""
-    table = tags.table()
+    """Rows of pictures under headings; each loads when it comes into view, and links to itself in full size.
+
+    Up to seven columns fit any screen. A table with more of them scrolls where the screen is narrow.
+    """
+    rows = list(rows)
+    width = max([len(columns), *map(len, rows)])
+    table = tags.table(cls="pictures", style=f"--columns: {width}")
     if columns:
         table.add(tags.thead(tags.tr([tags.th(column) for column in columns])))
     body = table.add(tags.tbody())
     for row in rows:
         body.add(tags.tr([tags.td(_picture(picture)) for picture in row]))
-    return tags.div(table, cls="scroll")
+    return scroll_box(table) if width > _MOST_FITTING else table
+
+
+def scroll_box(table: dom_tag) -> dom_tag:
+    """A box in which a wide table scrolls, with a shadow at the edge where more of it is hidden."""
+    return tags.div(table, cls="scroll", tabindex="0")
 
 
 def _picture(picture: Picture) -> list[dom_tag]:
     address = quote(picture.path)
     image = tags.img(src=address, alt=picture.caption or picture.path, loading="lazy", decoding="async")
-    return [tags.a(image, href=address), tags.span(picture.caption)]
+    return [tags.a(image, href=address), tags.span(_wrapping(picture.caption), title=picture.caption)]
+
+
+def _wrapping(caption: str) -> str:
+    """The caption with invisible marks: a line may end after an underscore, but not inside 15-19."""
+    return caption.replace("_", "_\u200b").replace("-", "-\u2060")

@@ -1,17 +1,19 @@
-"""What a person sees: pages and videos in a real browser, opened from disk."""
+"""Pages and videos in a real browser, opened from disk, on a desk and on a phone."""
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
+from dominate import tags
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import CLASSES, TINY, write_dataset
-from util.html import Picture, picture_table, write_page
+from util.html import Picture, picture_table, scroll_box, write_page
 from util.images import write_image
 from util.video import write_video
 
-# So that it runs as root, and asks nothing of the network.
+# With these the browser runs as root and does not use the network.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,6 +39,70 @@ def browser():
         browser.close()
 
 
+# The leftmost and rightmost edge of the elements, and the narrowest width.
+BOXES = """(selector => {
+  const boxes = [...document.querySelectorAll(selector)].map(element => element.getBoundingClientRect());
+  const [left, right, width] = ['left', 'right', 'width'].map(side => boxes.map(box => box[side]));
+  return [Math.min(...left), Math.max(...right), Math.min(...width)];
+})"""
+# Words that run over more than one line, or are wider than their cell.
+BROKEN_WORDS = """() => [...document.querySelectorAll('td span, th')].flatMap(cell => {
+  const text = cell.firstChild, words = [];
+  for (const match of (text?.data ?? '').matchAll(/[^\\s_]+/g)) {
+    const range = document.createRange();
+    range.setStart(text, match.index);
+    range.setEnd(text, match.index + match[0].length);
+    const lines = new Set([...range.getClientRects()].filter(box => box.width > 1).map(box => Math.round(box.top)));
+    if (lines.size > 1 || range.getBoundingClientRect().width > cell.getBoundingClientRect().width + 1) {
+      words.push(match[0]);
+    }
+  }
+  return words;
+})"""
+
+
+def assert_all_columns_are_in_sight(page):
+    """Every picture is inside the window and large enough to see a face in it."""
+    left, right, narrowest = page.evaluate(f"{BOXES}('td img')")
+    assert left >= 0
+    assert right <= page.viewport_size["width"]
+    assert narrowest >= 44
+    assert_captions_keep_words_together(page)
+
+
+def assert_captions_keep_words_together(page):
+    assert page.evaluate(BROKEN_WORDS) == []
+
+
+def assert_text_in_charts_is_readable(page):
+    heights = page.evaluate(
+        """() => [...document.querySelectorAll('svg text')].map(text =>
+            parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a || Infinity)"""
+    )
+    assert heights
+    assert min(heights) >= 9
+
+
+def assert_scrolls_visibly(page, selector):
+    """The box scrolls, shows a shadow where more is hidden, and keeps its first column in sight."""
+    box = page.locator(selector).first
+    box.scroll_into_view_if_needed()
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    assert shadows(box) == (False, True)
+    box.evaluate("box => box.scrollLeft = box.scrollWidth")
+    first, last = (f"{selector} tr:last-child > :{which}-child" for which in ("first", "last"))
+    assert page.locator(first).first.bounding_box()["x"] >= 0
+    assert page.evaluate(f"{BOXES}({last!r})")[1] <= page.viewport_size["width"]
+    assert not shadows(box)[1]
+
+
+def shadows(box) -> tuple[bool, bool]:
+    """Whether the lower edge of the box is shaded at the left and at the right."""
+    pixels = cv2.imdecode(np.frombuffer(box.screenshot(), np.uint8), cv2.IMREAD_GRAYSCALE).astype(int)
+    strip = pixels[-4:]
+    return tuple(abs(int(np.median(edge)) - 255) > 30 for edge in (strip[:, :3], strip[:, -3:]))
+
+
 def open_page(browser, path, viewport=None):
     page = browser.new_page(viewport=viewport or {"width": 1280, "height": 900})
     problems = []
@@ -54,9 +120,8 @@ def test_the_results_page_on_a_desk_and_on_a_phone(browser, run, tiny_model, tmp
     for viewport in (None, PHONE):
         page = open_page(browser, path, viewport)
         page.wait_for_function(f"({LOADED})() === {6 * (1 + len(CLASSES))}")
-        # The table scrolls by itself; the page does not.
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert page.locator("h1").inner_text() == "tiny: results of epoch latest"
+        assert_all_columns_are_in_sight(page)
     page.locator("td a").nth(1).click()
     page.wait_for_load_state("load")
     assert page.url.endswith("/images/0-2_0_0-2.png")
@@ -78,10 +143,41 @@ def test_the_html_log_shows_curves_and_pictures(browser, run, dataset, tmp_path)
     arguments = [*TINY, "--dataroot", "people", "--display_id", 0, "--name", "log", "--debug"]
     run("train.py", *arguments)
     page = open_page(browser, tmp_path / "checkpoints" / "log" / "web" / "index.html", PHONE)
-    assert page.locator("svg polyline").count() == 8
-    assert page.evaluate("document.querySelector('svg').getBoundingClientRect().height") > 50
+    assert page.locator("svg [id^=line-]").count() == 8
+    assert page.evaluate("document.querySelector('svg').getBoundingClientRect().height") > 150
+    assert_text_in_charts_is_readable(page)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.wait_for_function(f"({LOADED})() >= 8")
+
+
+def test_a_table_of_many_columns_scrolls_visibly_on_a_phone(browser, tmp_path):
+    write_image(tmp_path / "images" / "a.png", np.full((8, 8, 3), 99, np.uint8))
+    columns = ["input", *(f"{age}-{age + 9}" for age in range(0, 100, 10))]
+    rows = [[Picture("images/a.png", f"person {row}") for _ in columns] for row in range(40)]
+    numbers = tags.table(tags.thead(tags.tr([tags.th(f"some figure {n}") for n in range(12)])), cls="figures")
+    numbers.add(tags.tr([tags.td("0.1234") for _ in range(12)]))
+    body = [tags.div(scroll_box(numbers), id="numbers"), tags.div(picture_table(columns, rows), id="pictures")]
+    write_page(tmp_path / "index.html", "Many columns", {}, body)
+    page = open_page(browser, tmp_path / "index.html", PHONE)
+    for name in ("numbers", "pictures"):
+        assert_scrolls_visibly(page, f"#{name} .scroll")
+    assert page.evaluate(f"{BOXES}('td img')")[2] >= 44
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert_captions_keep_words_together(page)
+    # On a desk the same table fits.
+    page = open_page(browser, tmp_path / "index.html")
+    assert page.evaluate("(box => box.scrollWidth <= box.clientWidth)(document.querySelector('#pictures .scroll'))")
+
+
+def test_the_input_and_six_ages_fit_a_phone_and_headings_stay_in_sight(browser, tmp_path):
+    write_image(tmp_path / "images" / "a.png", np.full((8, 8, 3), 99, np.uint8))
+    ages = ["0-2", "3-6", "7-9", "15-19", "30-39", "50-69"]
+    rows = [[Picture("images/a.png", caption) for caption in ["00017_0 (15-19)", *ages]] for _ in range(60)]
+    write_page(tmp_path / "index.html", "Many rows", {}, [picture_table(["input", *ages], rows)])
+    page = open_page(browser, tmp_path / "index.html", PHONE)
+    assert_all_columns_are_in_sight(page)
+    page.evaluate("window.scrollTo(0, 1500)")
+    assert page.locator("th").first.bounding_box()["y"] == pytest.approx(0, abs=1)
 
 
 def test_a_video_plays(browser, tmp_path):

@@ -1,20 +1,40 @@
-"""Where training shows itself: the HTML log, a real visdom server, and sinks that fail."""
+"""The HTML log, the text logs, plots in a real visdom server, and sinks that fail."""
 
+import base64
+import io
 import json
 import logging
+import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import requests
+from PIL import Image
 
 from tests.commands.test_results import Page
 from tests.conftest import TINY
-from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Progress, Sink, VisdomPlots, Visualizer
+from util.errors import UserError
+from util.visualizer import (
+    History,
+    HtmlLog,
+    LossLog,
+    MetricsLog,
+    Progress,
+    Sink,
+    Summary,
+    TensorBoard,
+    VisdomPlots,
+    Visualizer,
+    cut_logs,
+)
 
 LOSSES = {"loss_G_Rec": 1.5, "loss_D_real": 0.25}
 PICTURES = {f"{side} {kind}": np.full((8, 8, 3), 9, np.uint8) for side in "AB" for kind in ("real 0-2", "cycled 0-2")}
@@ -26,7 +46,7 @@ def progress(pairs: int) -> Progress:
 
 @contextmanager
 def visdom_server(port, folder):
-    # Started as python -m visdom.server it would first download scripts for its page.
+    # Started by python -m visdom.server, the server would first download scripts for its page.
     start = "from visdom.server.run_server import main; main()"
     command = [sys.executable, "-c", start, "-port", str(port), "-env_path", str(folder), "--hostname", "127.0.0.1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -44,7 +64,7 @@ def visdom_server(port, folder):
 
 
 def windows(address: str, env: str) -> dict[str, dict]:
-    """The windows of an environment, by their names, as the server holds them."""
+    """The windows of an environment by their names, as the server stores them."""
     reply = requests.post(f"{address}/win_data", json={"eid": env, "win": None}, timeout=10)
     return json.loads(reply.text) or {}
 
@@ -73,15 +93,73 @@ def test_visdom_comes_late_goes_and_comes_back(tmp_path, port, caplog):
         found = windows(address, "people")
         assert set(found) == {"1_losses", "1_pictures"}
         curve = found["1_losses"]["content"]["data"][0]
-        # Also what happened before the server came.
+        # The curve includes what happened before the server came.
         assert curve["x"] == [1, 2, 3]
         assert curve["y"] == [1.5] * 3
         assert "A real 0-2" in found["1_pictures"]["content"]["caption"]
+        # One row a side: two pictures of 8 pixels with visdom's margins beside each other, though four could be.
+        src = found["1_pictures"]["content"]["src"]
+        assert Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))).size == (24, 24)
     shown.losses(progress(4), LOSSES)
     with visdom_server(port, tmp_path) as address:
         shown.losses(progress(5), LOSSES)
         assert windows(address, "people")["1_losses"]["content"]["data"][0]["x"] == [1, 2, 3, 4, 5]
     assert caplog.text.count("visdom is back") == 2
+
+
+def test_the_environment_has_an_ascii_name_and_the_address_that_is_printed_shows_it(tmp_path, port, caplog):
+    caplog.set_level(logging.INFO)
+    history = History(tmp_path / "none")
+    history.add(progress(1), LOSSES)
+    with visdom_server(port, tmp_path) as address:
+        VisdomPlots(port, "Großmütter/alle 1", 1, 4, 256, history, 1).losses(progress(1), LOSSES)
+        (shown,) = re.findall(r"http://localhost:\d+/env/(\S+)", caplog.text)
+        assert shown == "Grossmutter_alle_1"
+        assert set(windows(address, shown)) == {"1_losses"}
+        assert f"'{shown}'" in requests.get(f"{address}/env/{shown}", timeout=10).text
+
+
+def test_a_proxy_does_not_stand_between_training_and_visdom(tmp_path, port, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, dead)
+        monkeypatch.delenv("no_proxy", raising=False)
+        history = History(tmp_path / "none")
+        history.add(progress(1), LOSSES)
+        with visdom_server(port, tmp_path) as address:
+            VisdomPlots(port, "direct", 1, 4, 256, history, 1).losses(progress(1), LOSSES)
+            monkeypatch.undo()
+            assert set(windows(address, "direct")) == {"1_losses"}
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 404, 500])
+@pytest.mark.parametrize("content", [b"<html>welcome</html>", b'{"ok": true}'])
+def test_another_web_server_on_the_port_counts_as_no_visdom(tmp_path, caplog, status, content):
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Location", "/")
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        history = History(tmp_path / "none")
+        shown = Visualizer([VisdomPlots(server.server_port, "x", 1, 4, 256, history, 1, retry_after=0.0)], history)
+        for pairs in (1, 2):
+            shown.losses(progress(pairs), LOSSES)
+        server.shutdown()
+    (warning,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith(f"No visdom server on port {server.server_port}")
+    assert "--display_port" in warning
 
 
 def test_training_plots_to_a_live_server(run, dataset, tmp_path, port):
@@ -91,6 +169,7 @@ def test_training_plots_to_a_live_server(run, dataset, tmp_path, port):
                    "--display_single_pane_ncols", 0)  # fmt: skip
         found = windows(address, "live")
     assert "No visdom server" not in done.stderr
+    assert f"http://localhost:{port}/env/live" in done.stderr
     assert set(found) == {"3_losses", *(f"3_picture{number}" for number in range(8))}
     assert len(found["3_losses"]["content"]["data"]) == 8
     titles = {window["title"] for window in found.values()}
@@ -133,8 +212,9 @@ def test_the_html_log_is_readable_from_disk_newest_first(run, dataset, tmp_path)
     assert captions == [
         f"{side} {kind}" for side in "AB" for kind in ("real", "synthesised", "reconstructed", "cycled")
     ]
-    # The curves have all eight losses, from the first run's beginning on.
-    assert text.count("<polyline") == 8
+    # The curves show all eight losses, and each kind has a chart with its own scale.
+    assert text.count('id="line-') == 8
+    assert text.count('class="chart"') == 4
     assert "http" not in text.replace("http-equiv", "")
 
 
@@ -157,11 +237,128 @@ def test_a_sink_that_fails_is_dropped_and_the_others_go_on(tmp_path, caplog):
         shown.losses(progress(pairs), LOSSES)
     assert caplog.text.count("Failing stops: no such thing") == 1
     assert len((tmp_path / "loss_log.txt").read_text().splitlines()) == 2
-    # What a program reads, a later part of the run goes on from.
+    # A line that a crash cut short is dropped, and the next one is complete.
     with metrics.path.open("a") as file:
         file.write('{"epoch": 1, "lo')
     MetricsLog(tmp_path).losses(progress(3), LOSSES)
     assert History(metrics.path).series()["loss_G_Rec"] == [(1, 1.5), (2, 1.5), (3, 1.5)]
+
+
+def test_speed_and_memory_stand_behind_the_losses(tmp_path, capsys):
+    metrics = MetricsLog(tmp_path)
+    shown = Visualizer([LossLog(tmp_path), metrics], History(metrics.path))
+    shown.losses(progress(40), LOSSES)
+    shown.losses(replace(progress(80), pairs_per_second=12.5, peak_memory=3.25), LOSSES)
+    head = "(epoch: 1, iters: {}, time: 0.100) loss_G_Rec: 1.500 loss_D_real: 0.250"
+    behind = " pairs_per_second: 12.500 peak_memory_GiB: 3.250"
+    assert (tmp_path / "loss_log.txt").read_text().splitlines() == [head.format(40), head.format(80) + behind]
+    records = [json.loads(line) for line in metrics.path.read_text().splitlines()]
+    assert [record.get("pairs_per_second") for record in records] == [None, 12.5]
+    assert set(History(metrics.path).series()) == set(LOSSES)
+
+
+def test_the_summary_has_a_row_for_each_epoch(tmp_path):
+    metrics = MetricsLog(tmp_path)
+    history = History(metrics.path)
+    shown = Visualizer([metrics, Summary(tmp_path, history)], history)
+    for loss in (1.0, 2.0):
+        shown.losses(progress(4), {"loss_G_Rec": loss})
+    shown.end_epoch(progress(8))
+    # The run is stopped inside the second epoch and resumed with another loss.
+    shown.losses(Progress(2, 4, 12, 0.5), {"loss_G_Rec": 5.0})
+    history = History(metrics.path)
+    shown = Visualizer([metrics, Summary(tmp_path, history)], history)
+    shown.losses(Progress(2, 8, 16, 0.1, pairs_per_second=4.0), {"loss_G_Rec": 6.0, "loss_G_Paired": 1.0})
+    for _ in range(2):
+        shown.end_epoch(Progress(2, 8, 16, 0.1))
+    shown.end_epoch(Progress(3, 8, 24, 0.1))
+    assert (tmp_path / "summary.csv").read_text().splitlines() == [
+        "epoch,total_pairs,loss_G_Rec,pairs_per_second,loss_G_Paired",
+        "1,8,1.5,10,",
+        "2,16,5.5,3,1",
+        "3,24,,,",
+    ]
+
+
+def test_logs_are_cut_at_the_position_that_a_run_resumes_from(tmp_path):
+    metrics = MetricsLog(tmp_path)
+    history = History(metrics.path)
+    sinks = [LossLog(tmp_path), metrics, Summary(tmp_path, history), HtmlLog(tmp_path, "Cut", history, 1)]
+    shown = Visualizer(sinks, history)
+    for epoch in (1, 2, 3):
+        for pairs in (4, 8):
+            place = Progress(epoch, pairs, 8 * (epoch - 1) + pairs, 0.1)
+            shown.losses(place, LOSSES)
+            shown.pictures(place, PICTURES, 1)
+        shown.end_epoch(place)
+    for name in ("metrics.jsonl", "loss_log.txt"):
+        # A crash cuts the last line short.
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-20])
+
+    def left() -> tuple[int, ...]:
+        names = ("metrics.jsonl", "loss_log.txt", "summary.csv")
+        lines = (len((tmp_path / name).read_text().splitlines()) for name in names)
+        return (*lines, len(list((tmp_path / "web" / "images").iterdir())))
+
+    # The state of the end of the second epoch is that of the third's beginning.
+    cut_logs(tmp_path, epoch=3, pairs=0, total_pairs=16)
+    assert left() == (4, 4, 3, 4)
+    cut_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
+    assert left() == (3, 3, 2, 3)
+    assert History(metrics.path).series()["loss_G_Rec"] == [(4, 1.5), (8, 1.5), (12, 1.5)]
+    before = (tmp_path / "loss_log.txt").read_text()
+    cut_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
+    assert (tmp_path / "loss_log.txt").read_text() == before
+    cut_logs(tmp_path, epoch=1, pairs=0, total_pairs=0)
+    assert left() == (0, 0, 1, 0)
+    cut_logs(tmp_path / "new", epoch=1, pairs=0, total_pairs=0)
+
+
+def test_tensorboard_shows_losses_speed_and_pictures(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    board = TensorBoard(tmp_path, 0, picture_every=1)
+    for pairs in (1, 2, 3):
+        board.losses(replace(progress(pairs), pairs_per_second=5.0), LOSSES)
+    board.pictures(progress(3), PICTURES)
+    # The run is resumed after its second pair.
+    TensorBoard(tmp_path, 2, picture_every=1).losses(progress(3), {"loss_G_Rec": 9.0})
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss_G_Rec")] == [(1, 1.5), (2, 1.5), (3, 9.0)]
+    assert set(events.Tags()["scalars"]) == {*LOSSES, "pairs_per_second"}
+    board = TensorBoard(tmp_path / "pictures", 0, picture_every=1)
+    board.pictures(progress(3), PICTURES)
+    events = accumulator.EventAccumulator(str(tmp_path / "pictures" / "tensorboard"))
+    events.Reload()
+    (image,) = events.Images("pictures")
+    # A row a side.
+    assert (image.step, image.width, image.height) == (3, 16, 16)
+
+
+def test_without_tensorboard_the_command_that_installs_it_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(UserError, match=r"pip install tensorboard==2\.21\.0"):
+        TensorBoard(tmp_path, 0, picture_every=1)
+
+
+def test_losses_share_a_chart_with_those_of_their_kind(tmp_path):
+    history = History(tmp_path / "none")
+    history.add(progress(1), {**LOSSES, "loss_new": 2.0})
+    charts = {"Reconstruction": ["loss_G_Rec", "loss_G_Paired"], "Never measured": ["loss_no"]}
+    HtmlLog(tmp_path, "Kinds", history, 1, charts).pictures(progress(1), PICTURES)
+    text = (tmp_path / "web" / "index.html").read_text()
+    assert re.findall('aria-label="(.*?)"', text) == ["Reconstruction", "Other losses"]
+    assert re.findall("(loss_[a-zA-Z_]+): ", text) == ["loss_G_Rec", "loss_D_real", "loss_new"]
+
+
+def test_a_loss_that_joins_later_has_a_gap_before(tmp_path, port):
+    history = History(tmp_path / "none")
+    for pairs, losses in ((1, LOSSES), (2, {**LOSSES, "loss_G_Paired": 3.0})):
+        history.add(progress(pairs), losses)
+    assert str(history.series()["loss_G_Paired"]) == "[(1, nan), (2, 3.0)]"
+    with visdom_server(port, tmp_path) as address:
+        VisdomPlots(port, "gap", 1, 4, 256, history, 1).losses(progress(2), LOSSES)
+        assert windows(address, "gap")["1_losses"]["content"]["data"][2]["y"] == [None, 3.0]
 
 
 def test_long_histories_are_thinned(tmp_path):

@@ -1,0 +1,88 @@
+"""The visualizer, and the interface of the sinks that it hands everything to."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+
+import numpy as np
+
+from util.errors import UserError
+from util.visualizer.history import History, Progress
+
+logger = logging.getLogger(__name__)
+
+
+class Sink:
+    """Shows or stores losses."""
+
+    def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
+        """Takes the losses of the last iteration."""
+
+    def end_epoch(self, progress: Progress) -> None:
+        """Learns that an epoch is complete."""
+
+
+class PictureSink(Sink, ABC):
+    """Shows or stores pictures as well.
+
+    Attributes:
+        picture_every: training pairs from one showing of pictures to the next.
+    """
+
+    picture_every: int
+
+    @abstractmethod
+    def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
+        """Takes pictures (H, W, 3) uint8 of the last iteration; the first word of a label is the side of the pair."""
+
+
+class Visualizer:
+    """Hands everything to every sink. If a sink fails, it is dropped with a warning, and training goes on."""
+
+    def __init__(self, sinks: Sequence[Sink], history: History) -> None:
+        self._sinks = list(sinks)
+        self._history = history
+
+    def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
+        """Shows the losses of the last iteration."""
+        self._history.add(progress, losses)
+        for sink in list(self._sinks):
+            self._guard(sink, partial(sink.losses, progress, losses))
+
+    def end_epoch(self, progress: Progress) -> None:
+        """Tells the sinks that an epoch is complete."""
+        for sink in list(self._sinks):
+            self._guard(sink, partial(sink.end_epoch, progress))
+
+    def wants_pictures(self, total_pairs: int, step: int) -> bool:
+        """Whether a sink is due to show pictures, now that the count of pairs has grown by `step`."""
+        return bool(self._due(total_pairs, step))
+
+    def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray], step: int) -> None:
+        """Shows pictures in the sinks where they are due."""
+        for sink in self._due(progress.total_pairs, step):
+            self._guard(sink, partial(sink.pictures, progress, pictures))
+
+    def _due(self, total_pairs: int, step: int) -> list[PictureSink]:
+        sinks = [sink for sink in self._sinks if isinstance(sink, PictureSink)]
+        return [sink for sink in sinks if due(total_pairs, sink.picture_every, step)]
+
+    def _guard(self, sink: Sink, show: Callable[[], None]) -> None:
+        try:
+            show()
+        except Exception as error:  # Whatever goes wrong in a sink, the training run is worth more.
+            foreseen = isinstance(error, OSError | UserError)
+            logger.warning("%s stops: %s", type(sink).__name__, error, exc_info=not foreseen)
+            self._sinks.remove(sink)
+
+
+def due(total: int, every: int, step: int) -> bool:
+    """Whether a count that has grown by `step` has just passed a multiple of `every`."""
+    return total % every < step
+
+
+def by_side(labels: Iterable[str]) -> list[list[str]]:
+    """The labels of pictures in rows, one row for each side of the pair."""
+    return [list(row) for _, row in groupby(labels, key=lambda label: label.partition(" ")[0])]

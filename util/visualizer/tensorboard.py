@@ -1,0 +1,48 @@
+"""Curves and pictures for TensorBoard."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from util.errors import UserError
+from util.visualizer.history import Progress
+from util.visualizer.sinks import PictureSink, by_side
+
+
+class TensorBoard(PictureSink):
+    """Event files in `tensorboard/`; `tensorboard --logdir checkpoints` shows all runs beside each other.
+
+    Args:
+        folder: of the experiment.
+        total_pairs: training pairs done before this start; events of an earlier start beyond them are hidden.
+        picture_every: training pairs from one showing of pictures to the next.
+
+    Raises:
+        UserError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, total_pairs: int, picture_every: int) -> None:
+        try:
+            # An optional package.
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise UserError(
+                "--tensorboard: TensorBoard is not installed; run pip install tensorboard==2.21.0"
+            ) from error
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=total_pairs + 1)
+        self.picture_every = picture_every
+
+    def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
+        where = ("epoch", "pairs", "total_pairs", "seconds")
+        for name, value in progress.record(losses).items():
+            if name not in where:
+                self._writer.add_scalar(name, value, progress.total_pairs)
+        # A run may be killed; what it has shown so far is then on disk.
+        self._writer.flush()
+
+    def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
+        rows = [np.concatenate([pictures[label] for label in row], axis=1) for row in by_side(pictures)]
+        self._writer.add_image("pictures", np.concatenate(rows), progress.total_pairs, dataformats="HWC")
+        self._writer.add_text("pictures", ", ".join(pictures), progress.total_pairs)
+        self._writer.flush()

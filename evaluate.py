@@ -35,7 +35,7 @@ from models.age_code import anchor_blends, traversal_blends
 from models.transformer import AgeTransformer
 from options.build import load_transformer, portrait_reader, transform
 from options.evaluate import evaluate_parser, parse_evaluate_options
-from util.device import allow_tf32, choose_device
+from util.device import choose_device
 from util.errors import UserError, run_command
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,6 @@ def evaluate_photos(options: argparse.Namespace) -> int:
     ages = [centre(name) for name in names]
     photos = find_photos(options.photos, "--photos")
     device = choose_device(options.gpu_ids)
-    allow_tf32(False)
     transformer = load_transformer(options, device)
     read = portrait_reader(options, device)
     to_model_size, judge = transform(options, flip=False), Judge()
@@ -100,7 +99,6 @@ def evaluate_paired(options: argparse.Namespace) -> int:
     if len(people) < _FEW_PEOPLE:
         logger.warning("identity is easy to tell among %d people: compare it with that of as many only", len(people))
     device = choose_device(options.gpu_ids)
-    allow_tf32(False)
     transformer = load_transformer(options, device)
     made = make_all(transformer, people, options.random_seed)
     makers: dict[str, Maker] = {

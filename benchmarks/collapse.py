@@ -26,6 +26,7 @@ from datasets.renderer.portrait import draw
 from models.age_code import make_codes
 from models.batch import Batch
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.execution import Execution
 from models.generator import Generator, GeneratorConfig
 from models.initialization import center_kernels, initialize_centered, shrink_head
 from models.losses import LossWeights, l1_loss
@@ -137,6 +138,7 @@ def make_trainer(
         optimizer=OptimizerConfig(lr=options.lr, slow_style_branches=styles == "slow"),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
+        execution=Execution(),
     )
 
 

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from models.batch import Batch
 from models.discriminator import DiscriminatorBlock, DiscriminatorConfig, MultiScaleDiscriminator
 from models.ema import update_average
+from models.execution import Execution
 from models.generator import Generator, GeneratorConfig
 from models.layers import ModulatedConv2d
 from models.losses import LossWeights, discriminator_losses, generator_losses
 from models.optimizers import OptimizerConfig
 from models.precision import Precision, set_tf32
-from models.trainer import Execution, Trainer
+from models.trainer import Trainer
 
 VARIANTS = ("baseline", "fp32", "tf32", "bf16")
 

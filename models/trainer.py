@@ -1,7 +1,7 @@
 """One training iteration: discriminator, generator, moving average (docs/method.md, Losses)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -12,11 +12,12 @@ from models.checkpoint import Network
 from models.cuda_graph import RecordedCall
 from models.discriminator import MultiScaleDiscriminator
 from models.ema import start_average, update_average
+from models.execution import Execution
 from models.generator import Generator, TrainingForward
 from models.loss_record import LossRecord
 from models.losses import LossWeights, discriminator_losses, generator_losses
 from models.optimizers import OptimizerConfig, discriminator_adam, generator_adam, load_moments, set_learning_rate
-from models.precision import Precision, autocast
+from models.precision import autocast
 from util.distributed import ALONE, Processes, synchronized
 
 # Iterations that run before one is recorded, beside those up to the next R1 penalty.
@@ -24,29 +25,6 @@ _GRAPH_WARMUP = 3
 
 _Losses = dict[str, Tensor]
 _Made = TypeVar("_Made")
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How an iteration is computed.
-
-    Attributes:
-        precision: of the networks' arithmetic. Losses stay in float32, and so does the discriminator where R1 is
-            differentiated through it.
-        accumulate: parts that a batch is taken through the networks in, one after another. The gradients are those
-            of the whole batch, except for the discriminator's minibatch statistic, which each part has its own of.
-        compile: torch.compile the networks. The discriminator's pass that R1 is differentiated through is not
-            compiled, because PyTorch has no second derivatives of compiled graphs.
-        r1_interval: iterations from one R1 penalty to the next, which then counts as many times (Karras et al.
-            2020); 1 is the paper's.
-        cuda_graph: record iterations and replay them (models/cuda_graph.py); for one process on CUDA only.
-    """
-
-    precision: Precision = "fp32"
-    accumulate: int = 1
-    compile: bool = False
-    r1_interval: int = 1
-    cuda_graph: bool = False
 
 
 class Trainer:
@@ -72,7 +50,7 @@ class Trainer:
         optimizer: OptimizerConfig,
         rng: torch.Generator,
         noise_sigma: float,
-        execution: Execution = Execution(),
+        execution: Execution,
         processes: Processes = ALONE,
     ) -> None:
         self.generator = generator
@@ -85,6 +63,7 @@ class Trainer:
         self.processes = processes
         self.device = next(generator.parameters()).device
         self.iteration = 0
+        self._autocast = partial(autocast, execution.precision, self.device)
         self._record = LossRecord(self.device)
         self._synthesize = generator.synthesize
         if execution.compile:
@@ -118,10 +97,17 @@ class Trainer:
 
         Returns what the generator made of the batch or of its first part; the next iteration may overwrite it.
         """
-        codes = [self.draw_codes(batch).to(self.device) for _ in range(2)]
+        codes = self.draw_codes(batch), self.draw_codes(batch)
+        inputs = [tensor for part in (batch, *codes) for tensor in part.to(self.device).tensors]
+        iterate = partial(self._iterate, batch.global_size)
         warming_up = self._graph_warmup > 0 or self.iteration < self.weights.id_warmup
-        iterate = self._replay if self.execution.cuda_graph and not warming_up else self._iterate
-        losses, made = iterate(batch.to(self.device), *codes)
+        if self.execution.cuda_graph and not warming_up:
+            # There is a recording with the R1 penalty and one without.
+            if self._regularizes not in self._recorded:
+                self._recorded[self._regularizes] = RecordedCall(iterate, inputs)
+            losses, made = self._recorded[self._regularizes](*inputs)
+        else:
+            losses, made = iterate(*inputs)
         self._graph_warmup -= 1
         self.iteration += 1
         self._record.add(list(losses), self.processes.total(torch.stack(list(losses.values()))))
@@ -184,24 +170,14 @@ class Trainer:
         self.iteration = state["iteration"]
         self._record = LossRecord(self.device, self.iteration)
 
-    def _iterate(self, batch: Batch, d_codes: Codes, g_codes: Codes) -> tuple[_Losses, TrainingForward]:
-        of_discriminator = self.discriminator_step(batch, d_codes)
-        losses, made = self.generator_step(batch, g_codes)
+    def _iterate(self, global_size: int | None, *tensors: Tensor) -> tuple[_Losses, TrainingForward]:
+        """One iteration on tensors alone, as a CUDA graph needs it: those of the batch, then of both steps' codes."""
+        a, b, a_class, b_class, *codes = tensors
+        batch = Batch(a, b, a_class, b_class, global_size)
+        of_discriminator = self.discriminator_step(batch, Codes(*codes[:3]))
+        losses, made = self.generator_step(batch, Codes(*codes[3:]))
         update_average(self.average, self.generator)
         return {**losses, **of_discriminator}, made
-
-    def _replay(self, batch: Batch, d_codes: Codes, g_codes: Codes) -> tuple[_Losses, TrainingForward]:
-        """`_iterate` by its recording. There is one with the R1 penalty and one without."""
-        inputs = [*batch.tensors, *d_codes.tensors, *g_codes.tensors]
-        if self._regularizes not in self._recorded:
-
-            def iterate(*tensors: Tensor) -> tuple[_Losses, TrainingForward]:
-                a, b, a_class, b_class, *codes = tensors
-                recorded = Batch(a, b, a_class, b_class, batch.global_size)
-                return self._iterate(recorded, Codes(*codes[:3]), Codes(*codes[3:]))
-
-            self._recorded[self._regularizes] = RecordedCall(iterate, inputs)
-        return self._recorded[self._regularizes](*inputs)
 
     @property
     def _regularizes(self) -> bool:
@@ -264,6 +240,3 @@ class Trainer:
             self.weights, batch=batch, codes=codes, made=made, scores=scores, iteration=self.iteration
         )
         return losses, made.map(Tensor.detach)
-
-    def _autocast(self, *, enabled: bool = True) -> torch.autocast:
-        return autocast(self.execution.precision, self.device, enabled=enabled)

@@ -16,12 +16,13 @@ from data.loader import PairSampler
 from models.age_code import anchor_blends
 from models.checkpoint import CheckpointFolder, Position
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator, smallest_side
+from models.execution import Execution
 from models.generator import Generator
 from models.initialization import initialize_centered
 from models.losses import LossWeights
 from models.optimizers import OptimizerConfig
 from models.pretrained import PretrainedModel, load_pretrained
-from models.trainer import Execution, Trainer
+from models.trainer import Trainer
 from models.transformer import AgeTransformer
 from options.build import generator_config, noise_sigma, transform
 from options.opt_file import OPT_FILE, read_options

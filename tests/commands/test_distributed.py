@@ -14,7 +14,7 @@ import torch.multiprocessing
 
 from models import discriminator
 from models.batch import Batch
-from models.trainer import Execution
+from models.execution import Execution
 from tests.conftest import ROOT, TINY, write_dataset
 from tests.golden_weights import golden_input
 from tests.models.test_trainer import make_trainer

@@ -13,7 +13,7 @@ import torch
 
 from data.age_classes import CLUSTERS
 from models.checkpoint import CheckpointFolder, Position, save
-from models.trainer import Execution
+from models.execution import Execution
 from tests.conftest import CLASSES, ROOT, TINY, write_dataset
 from tests.models.test_trainer import make_trainer
 from util.errors import UserError

@@ -22,7 +22,6 @@ from models.trainer import Trainer
 from options import build_training as build
 from options.opt_file import OPT_FILE, options_text, write_options
 from options.train import parse_train_options, train_parser
-from util.cadence import Cadence
 from util.device import choose_device
 from util.distributed import Processes, joined, launch, launched, local_rank, process_count
 from util.errors import UserError, run_command
@@ -41,7 +40,7 @@ class Run:
     sampler: PairSampler
     visualizer: Visualizer
     write_samples: Callable[[Path], None]
-    cadence: Cadence
+    cadence: build.Cadence
     folder: CheckpointFolder
     position: Position
     processes: Processes
@@ -52,22 +51,20 @@ def train(run: Run, stop: StopRequest) -> None:
     """Trains to the last epoch. A request to stop is honoured after the iteration, with a checkpoint."""
     trainer, cadence, visualizer, pairs = run.trainer, run.cadence, run.visualizer, run.sampler.batch_size
     reported: set[str] = set()
-    shown, shown_at = trainer.iteration, time.perf_counter()
+    shown, shown_at, seconds = trainer.iteration, time.perf_counter(), 0.0
     for epoch in range(run.position.epoch, cadence.epochs + 1):
         trainer.start_epoch(epoch)
         for number, batch in batches(run, epoch, reported):
             made = trainer.step(batch)
             total = trainer.iteration * pairs
-            prints, pictures = due(total, cadence.print, pairs), visualizer.wants_pictures(total, pairs)
-            if prints or pictures:
+            if due(total, cadence.print, pairs):
                 # Only reading the losses waits for the GPU. Other iterations are handed to it ahead of time.
                 losses, now = trainer.losses(), time.perf_counter()
                 seconds = (now - shown_at) / (trainer.iteration - shown) / pairs
-                progress = Progress(epoch, number * pairs, total, seconds)
                 shown, shown_at = trainer.iteration, now
-            if prints:
-                visualizer.losses(progress, losses)
-            if pictures:
+                visualizer.losses(Progress(epoch, number * pairs, total, seconds), losses)
+            if visualizer.wants_pictures(total, pairs):
+                progress = Progress(epoch, number * pairs, total, seconds)
                 visualizer.pictures(progress, first_pictures(batch, made, run.classes), pairs)
             stopped = run.processes.any(bool(stop))
             if stopped or due(total, cadence.save_latest, pairs):
@@ -88,7 +85,8 @@ def batches(run: Run, epoch: int, reported: set[str]) -> Iterator[tuple[int, Bat
     """
     done = run.position.batches if epoch == run.position.epoch else 0
     run.sampler.start_at(epoch, done)
-    bar = tqdm(run.loader, f"epoch {epoch} of {run.cadence.epochs}", leave=False, disable=not run.processes.writes)
+    total, silent = run.cadence.epochs * run.sampler.batches_per_epoch, not run.processes.writes
+    bar = tqdm(run.loader, f"epoch {epoch}", total, initial=run.trainer.iteration, leave=False, disable=silent)
     for number, batch in enumerate(bar, start=done + 1):
         for fault in set(batch.faults) - reported:
             logger.warning("replaced by another picture of its class: %s", fault)

@@ -14,13 +14,7 @@ from util.images import to_pixels
 
 @dataclass(frozen=True)
 class Codes:
-    """Age codes of the pictures cat(A, B), each (2B, code_dim).
-
-    Attributes:
-        target: the ages that pictures are taken to, which are their partners'.
-        cycle: the ages that the results are taken back to.
-        source: the ages that the pictures show.
-    """
+    """Age codes of the pictures cat(A, B), each (2B, code_dim): of their partners' ages, the way back, their own."""
 
     target: Tensor
     cycle: Tensor
@@ -94,14 +88,9 @@ class Batch:
 
 
 def draw_codes(batch: Batch, config: GeneratorConfig, rng: torch.Generator, *, sigma: float, part: slice) -> Codes:
-    """Age codes for a part of a batch; a picture's way back uses the code that its partner went to.
+    """Age codes for a batch that is `part` of the global one; a picture's way back uses its partner's target code.
 
-    Args:
-        batch: the part that this process trains on.
-        config: of the generator.
-        rng: CPU generator of the noise. It draws the codes of the global batch, so that all processes stay in step.
-        sigma: of the noise.
-        part: which of the global batch's pairs these are.
+    `rng` draws the noise of the global batch, so that it stays the same in all processes.
     """
 
     def draw(classes: Tensor) -> Tensor:
@@ -114,13 +103,7 @@ def draw_codes(batch: Batch, config: GeneratorConfig, rng: torch.Generator, *, s
 
 
 def first_pictures(batch: Batch, made: TrainingForward, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """The first pair of a batch and what was made of it, (H, W, 3) uint8 each, by labels that tell the ages.
-
-    Args:
-        batch: the pairs.
-        made: the generator's pictures of the batch or of its first part.
-        classes: their names.
-    """
+    """The first pair of a batch and what was made of it, (H, W, 3) uint8 each, by labels that tell the ages."""
     a, b = classes[int(batch.A_class[0])], classes[int(batch.B_class[0])]
     pictures: dict[str, np.ndarray] = {}
     for side, reals, first, source, target in (("A", batch.A, 0, a, b), ("B", batch.B, len(made.gen) // 2, b, a)):

@@ -87,14 +87,7 @@ class CheckpointFolder:
 def save(
     folder: CheckpointFolder, names: Sequence[str], *, trainer: "Trainer", position: Position, pairs: int
 ) -> None:
-    """Writes a checkpoint under each name: weights, training state and iter.txt.
-
-    Args:
-        folder: of the run.
-        names: "latest", or an epoch's number.
-        trainer: what is saved.
-        position: where a resumed run goes on.
-        pairs: training pairs in a batch.
+    """Writes a checkpoint under each name: weights, training state and iter.txt. A batch has so many `pairs`.
 
     Raises:
         DivergedError: a loss or a weight is no longer finite; nothing is written.

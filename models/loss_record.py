@@ -21,15 +21,10 @@ class DivergedError(UserError):
 class LossRecord:
     """Keeps the losses of the last iteration, or of the first one whose losses were not finite.
 
-    Adding never waits for the GPU; reading does. A loss that was infinite for a single iteration is found whenever
-    the record is read next, together with the iteration's number.
-
-    Args:
-        device: where the losses are computed.
-        iteration: iterations done so far.
+    Adding never waits for the GPU; reading does, and finds also a loss that was infinite for one iteration long ago.
     """
 
-    def __init__(self, device: torch.device, iteration: int = 0) -> None:
+    def __init__(self, device: torch.device, *, iteration: int = 0) -> None:
         self._names: list[str] = []
         self._values = torch.zeros(1, device=device)
         self._iteration = torch.tensor(iteration, device=device)
@@ -42,11 +37,7 @@ class LossRecord:
         self._names = names
 
     def read(self) -> dict[str, float]:
-        """The losses of the last iteration by name.
-
-        Raises:
-            DivergedError: those of this iteration or of one before it were not finite.
-        """
+        """The losses of the last iteration by name; raises DivergedError if any were not finite so far."""
         # Before the first iteration there are no names yet.
         losses = dict(zip(self._names, self._values.tolist(), strict=False))
         for name, value in losses.items():

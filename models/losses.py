@@ -49,13 +49,7 @@ def discriminator_losses(
 ) -> dict[str, Tensor]:
     """The discriminator's weighted losses by their logged names.
 
-    Args:
-        weights: of the losses.
-        batch: the pairs, whose classes choose the scores.
-        real_scores: of the batch's pictures, which show their source classes.
-        fake_scores: of the synthesised pictures, which are to show the target classes.
-        penalised: the pictures that `real_scores` were computed from and that require gradients; None leaves R1 out.
-        r1_scale: factor on the R1 penalty.
+    R1 is left out unless `penalised` holds the pictures of `real_scores`, with gradients; `r1_scale` multiplies it.
     """
     losses = {
         "loss_D_real": real_loss(_float(real_scores), batch.source),
@@ -75,16 +69,7 @@ def generator_losses(
     scores: Sequence[Tensor],
     iteration: int,
 ) -> dict[str, Tensor]:
-    """The generator's weighted losses by their logged names.
-
-    Args:
-        weights: of the losses.
-        batch: the pairs.
-        codes: the age codes that `made` was synthesised with.
-        made: the generator's pictures and features.
-        scores: the discriminator's, of `made.gen`.
-        iteration: iterations done so far, for the identity weight.
-    """
+    """The generator's weighted losses by their logged names; `scores` are the discriminator's of `made.gen`."""
     made, reals = made.map(Tensor.float), batch.reals
     age = l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source)
     losses = {

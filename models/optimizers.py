@@ -1,7 +1,7 @@
 """Adam, its groups of parameters, and the learning rate of each epoch (docs/method.md, Losses)."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,22 +40,18 @@ def set_learning_rate(adam: Adam, config: OptimizerConfig, epoch: int) -> None:
 
 
 def generator_adam(generator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:
-    """Adam for the generator. The mapping network learns a hundred times slower than the rest.
-
-    So do the style branches, unless the configuration says otherwise.
-    """
+    """Adam for the generator, whose mapping network and, by default, style branches learn a hundred times slower."""
     slow_names = ("decoder.mlp.", ".mlp_class_") if config.slow_style_branches else ("decoder.mlp.",)
     fast: list[nn.Parameter] = []
     slow: list[nn.Parameter] = []
     for name, parameter in generator.named_parameters():
         (slow if any(part in name for part in slow_names) else fast).append(parameter)
-    groups = [{"params": fast, "lr_scale": 1.0}, {"params": slow, "lr_scale": _MAPPING_LR_SCALE}]
-    return _adam(groups, config, capturable=capturable)
+    return _adam({1.0: fast, _MAPPING_LR_SCALE: slow}, config, capturable=capturable)
 
 
 def discriminator_adam(discriminator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:
     """Adam for the discriminator, all of whose parameters learn alike."""
-    return _adam([{"params": list(discriminator.parameters()), "lr_scale": 1.0}], config, capturable=capturable)
+    return _adam({1.0: list(discriminator.parameters())}, config, capturable=capturable)
 
 
 def load_moments(adam: Adam, saved: Mapping[str, Any]) -> None:
@@ -69,14 +65,9 @@ def load_moments(adam: Adam, saved: Mapping[str, Any]) -> None:
     adam.load_state_dict({"state": saved["state"], "param_groups": groups})
 
 
-def _adam(groups: Iterable[dict[str, Any]], config: OptimizerConfig, *, capturable: bool) -> Adam:
-    """Adam whose groups have the rate of the first epoch.
-
-    Args:
-        groups: parameters and the scale of their rate.
-        config: rates and betas.
-        capturable: whether steps are recorded in a CUDA graph.
-    """
-    adam = Adam(groups, lr=config.lr, betas=config.betas, capturable=capturable)
+def _adam(groups: Mapping[float, list[nn.Parameter]], config: OptimizerConfig, *, capturable: bool) -> Adam:
+    """Adam for parameters by the scale of their rate, which is that of the first epoch."""
+    scaled = [{"params": parameters, "lr_scale": scale} for scale, parameters in groups.items()]
+    adam = Adam(scaled, lr=config.lr, betas=config.betas, capturable=capturable)
     set_learning_rate(adam, config, epoch=1)
     return adam

@@ -38,19 +38,9 @@ class PretrainedModel:
 
 
 def load_pretrained(
-    networks: Mapping[Network, nn.Module],
-    model: PretrainedModel,
-    *,
-    classes: Sequence[str],
-    config: GeneratorConfig,
+    networks: Mapping[Network, nn.Module], model: PretrainedModel, *, classes: Sequence[str], config: GeneratorConfig
 ) -> None:
-    """Gives networks the weights of another model. If it has only a moving average, the discriminator stays new.
-
-    Args:
-        networks: that take the weights.
-        model: the other model.
-        classes: of these networks.
-        config: of this generator.
+    """Gives networks of the classes the weights of another model, whose discriminator may be missing.
 
     Raises:
         UserError: a file is missing or damaged, or its weights do not fit.
@@ -76,12 +66,11 @@ def load_pretrained_weights(
     those of the class at the nearest place in its order.
 
     Args:
-        network: that takes the weights.
+        network: takes the weights.
         path: the other model's file.
         old: the other model's classes.
         new: this network's classes.
-        copies: how many times as wide this network is. More than once is possible only for a generator whose decoder
-            has modulated convolutions and PixelNorm.
+        copies: how many times as wide this network is; more than 1 only for a generator that `_copies` accepts.
 
     Raises:
         UserError: as `models.checkpoint.load_weights`.
@@ -102,12 +91,9 @@ def load_pretrained_weights(
 
 
 def _copies(model: PretrainedModel, config: GeneratorConfig) -> int:
-    """How many copies of each of the model's channels this generator takes.
+    """How many copies of each channel a wider generator takes; raises UserError if they would change its pictures.
 
-    It is 1 also if the widths do not divide; loading then reports the shapes that do not fit.
-
-    Raises:
-        UserError: the generator is of a kind that would not make the same pictures.
+    It is 1 also if the widths do not divide. Loading then reports the shapes that do not fit.
     """
     if model.ngf == config.ngf or config.ngf % model.ngf:
         return 1

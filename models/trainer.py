@@ -30,15 +30,7 @@ _Made = TypeVar("_Made")
 class Trainer:
     """Generator, discriminator, their optimizers and the moving average of the generator.
 
-    Args:
-        generator: in training, on its device; the moving average starts as its copy.
-        discriminator: on the same device.
-        weights: of the losses.
-        optimizer: Adam's settings.
-        rng: CPU generator that the noise of the age codes comes from.
-        noise_sigma: of the age codes.
-        execution: precision, parts of a batch, and how often R1 is computed.
-        processes: those that train together, each on its part of a batch.
+    Both networks are on one device. `rng` is the CPU generator of the age codes' noise.
     """
 
     def __init__(
@@ -114,7 +106,7 @@ class Trainer:
         return made
 
     def losses(self) -> dict[str, float]:
-        """The weighted losses of the last iteration by their logged names, over all processes. Waits for the GPU.
+        """The weighted losses of the last iteration over all processes. This waits for the GPU.
 
         Raises:
             DivergedError: they are not finite, or were not in an earlier iteration.
@@ -127,10 +119,7 @@ class Trainer:
         return draw_codes(batch, self.generator.config, self.rng, sigma=self.noise_sigma, part=part)
 
     def discriminator_step(self, batch: Batch, codes: Codes) -> _Losses:
-        """Updates the discriminator. The generator runs without gradients and without the age encoder.
-
-        Returns the losses, multiplied by the batch's share of the global batch.
-        """
+        """Updates the discriminator; the generator runs without gradients. Returns shares of the losses."""
         self.optimizer_d.zero_grad(set_to_none=True)
         losses, _ = self._backward(self._parallel_discriminator, self._discriminate, batch, codes)
         self.optimizer_d.step()
@@ -138,10 +127,7 @@ class Trainer:
         return {**losses, "loss_D_reg": self._last_penalty}
 
     def generator_step(self, batch: Batch, codes: Codes) -> tuple[_Losses, TrainingForward]:
-        """Updates the generator; the discriminator's parameters are frozen.
-
-        Returns the losses, multiplied by the batch's share of the global batch, and the pictures of the first part.
-        """
+        """Updates the generator; the discriminator is frozen. Returns shares of the losses and pictures."""
         self.discriminator.requires_grad_(False)
         self.optimizer_g.zero_grad(set_to_none=True)
         losses, made = self._backward(self._parallel_generator, self._generate, batch, codes)
@@ -168,7 +154,7 @@ class Trainer:
         load_moments(self.optimizer_d, state["optimizer_d"])
         self.rng.set_state(state["rng"])
         self.iteration = state["iteration"]
-        self._record = LossRecord(self.device, self.iteration)
+        self._record = LossRecord(self.device, iteration=self.iteration)
 
     def _iterate(self, global_size: int | None, *tensors: Tensor) -> tuple[_Losses, TrainingForward]:
         """One iteration on tensors alone, as a CUDA graph needs it: those of the batch, then of both steps' codes."""

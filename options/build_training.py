@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,13 +28,28 @@ from models.transformer import AgeTransformer
 from options.build import generator_config, noise_sigma, transform
 from options.opt_file import OPT_FILE, read_options
 from options.types import class_names
-from util.cadence import Cadence
 from util.distributed import Processes
 from util.errors import UserError
 from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Sink, VisdomPlots, Visualizer
 from util.visualizer.samples import write_samples
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """Frequencies of a run, in training pairs; `save_epoch` and `epochs`, the last epoch, count epochs."""
+
+    print: int
+    display: int
+    save_latest: int
+    save_display: int
+    save_epoch: int
+    epochs: int
+
+    def keeps(self, epoch: int) -> bool:
+        """Whether an epoch gets a checkpoint of its own; the last one always does."""
+        return epoch % self.save_epoch == 0 or epoch == self.epochs
 
 
 def with_found_classes(options: argparse.Namespace) -> argparse.Namespace:

@@ -49,7 +49,7 @@ def load_pretrained(
     average = model.folder.weights(model.epoch, "g_running")
     only_average = average.is_file() and not model.folder.weights(model.epoch, "G").is_file()
     if only_average:
-        logger.info("%s has only a moving average: the discriminator starts anew", model.folder.path)
+        logger.info("%s has only a moving average: the discriminator begins anew", model.folder.path)
     for name, network in networks.items():
         if name == "D" and only_average:
             continue

@@ -91,7 +91,7 @@ def batches(run: Run, epoch: int, reported: set[str]) -> Iterator[tuple[int, Bat
         for fault in set(batch.faults) - reported:
             logger.warning("replaced by another picture of its class: %s", fault)
             reported.add(fault)
-        yield number, Batch(batch.A, batch.B, batch.A_class, batch.B_class, run.sampler.batch_size)
+        yield number, Batch(batch.A, batch.B, batch.A_class, batch.B_class, global_size=run.sampler.batch_size)
 
 
 def save_all(run: Run, names: Sequence[str], position: Position, picture: str) -> None:

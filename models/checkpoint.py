@@ -28,7 +28,7 @@ Network = Literal["G", "D", "g_running"]
 _DECIDING_OPTIONS = (
     (r"decoder\.StyledConvBlock_up", "--ngf, --n_downsample or --use_modulated_conv"),
     (r"decoder\.StyledConvBlock_\d", "--n_adaptive_blocks, --ngf or --use_modulated_conv"),
-    (r"decoder\.mlp\.model\.1\.", "--sort_order (number of classes) or --gen_dim_per_style"),
+    (r"decoder\.mlp\.model\.[01]\.", "--sort_order (number of classes) or --gen_dim_per_style"),
     (r"age_encoder\.encoder\.15\.", "--sort_order (number of classes), --gen_dim_per_style or --ngf"),
     (r"(id_encoder|age_encoder|decoder)\.", "--ngf, --n_downsample or --conv_weight_norm"),
     (r"gan_head\.3\.", "--sort_order (number of classes), --ndf or --n_layers_D"),

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 # Parameters that have a block for each class, and the dimension that the blocks are in.
 _CLASS_BLOCKS = (
-    (r"decoder\.mlp\.model\.1\..*weight", 1),
+    (r"decoder\.mlp\.model\.[01]\..*weight", 1),
     (r"age_encoder\.encoder\.15\.", 0),
     (r"(coarser\.\d+\.)?gan_head\.3\.", 0),
 )

@@ -76,7 +76,7 @@ def training_data(
         UserError: there are too few pictures, or they do not fit the discriminator.
     """
     paired = options.lambda_paired > 0
-    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), paired)
+    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), paired=paired)
     height, width = dataset.samples[0].shape[:2]
     smallest = smallest_side(options.n_layers_D)
     if height < smallest:
@@ -84,8 +84,15 @@ def training_data(
             f"--resize_or_crop {options.resize_or_crop}: pictures come to {width}x{height} pixels, but --n_layers_D "
             f"{options.n_layers_D} needs at least {smallest}; lower it, or crop"
         )
-    sizes, part = [len(images.paths) for images in classes], processes.part(options.batchSize)
-    return dataset, PairSampler(sizes, options.batchSize, options.seed, options.serial_batches, part, paired)
+    sampler = PairSampler(
+        [len(images.paths) for images in classes],
+        batch_size=options.batchSize,
+        seed=options.seed,
+        serial=options.serial_batches,
+        part=processes.part(options.batchSize),
+        paired=paired,
+    )
+    return dataset, sampler
 
 
 def make_trainer(options: argparse.Namespace, device: torch.device, processes: Processes) -> Trainer:
@@ -161,17 +168,17 @@ def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path,
         return Visualizer([], history)
     sinks: list[Sink] = [LossLog(folder), metrics]
     if not options.no_html:
-        sinks.append(HtmlLog(folder, f"Training of {options.name}", history, cadence.save_display))
+        sinks.append(HtmlLog(folder, f"Training of {options.name}", history, picture_every=cadence.save_display))
     if options.display_id:
         sinks.append(
             VisdomPlots(
-                options.display_port,
-                options.name,
-                options.display_id,
-                options.display_single_pane_ncols,
-                options.display_winsize,
-                history,
-                cadence.display,
+                port=options.display_port,
+                name=options.name,
+                window=options.display_id,
+                columns=options.display_single_pane_ncols,
+                width=options.display_winsize,
+                history=history,
+                picture_every=cadence.display,
             )
         )
     return Visualizer(sinks, history)

@@ -14,7 +14,7 @@ from evaluation.paired import evaluate_people
 from evaluation.photos import evaluate_photos
 from options.build import load_transformer, portrait_reader, transform
 from options.evaluate import evaluate_parser, parse_evaluate_options
-from util.device import allow_tf32, choose_device
+from util.device import choose_device
 from util.errors import run_command
 
 
@@ -23,7 +23,6 @@ def main() -> int:
     ages = {name: centre(name) for name in options.sort_order}
     photos = find_photos(options.photos, "--photos") if options.photos else []
     device = choose_device(options.gpu_ids)
-    allow_tf32(False)
     candidate = Candidate(
         name=options.name,
         epoch=options.which_epoch,

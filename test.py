@@ -20,7 +20,7 @@ from models.age_code import anchor_blends, path_blends, position_blends, travers
 from models.transformer import AgeTransformer
 from options.build import load_transformer, portrait_reader, transform
 from options.test import parse_test_options, test_parser
-from util.device import allow_tf32, choose_device
+from util.device import choose_device
 from util.errors import UserError, run_command
 from util.html import Picture, picture_table, write_page
 from util.images import resize, write_image
@@ -41,7 +41,6 @@ def main() -> int:
     classes = [] if of_photos else find_classes(options.dataroot, options.phase, options.sort_order, most)
     asked = asked_blends(options)
     device = choose_device(options.gpu_ids)
-    allow_tf32(False)
     transformer = load_transformer(options, device)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
     folder = options.results_dir / options.name / f"{options.phase}_{options.which_epoch}{seeded}"

@@ -2,7 +2,7 @@
 
 Trains each variant for a few hundred iterations on synthetic people and reports, on unseen pictures, the mean
 absolute error of the reconstruction, in [-1, 1], and the spread of the synthesised pictures: their standard deviation
-over space, to be compared with that of the true ones. A flat picture has none.
+over space, which is to be compared with that of the true pictures. A flat picture has none.
 """
 
 import argparse
@@ -26,12 +26,15 @@ from datasets.renderer.portrait import draw
 from models.age_code import make_codes
 from models.batch import Batch
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.execution import Execution
 from models.generator import Generator, GeneratorConfig
 from models.initialization import center_kernels, initialize_centered, shrink_head
-from models.losses import l1_loss
-from models.trainer import LossWeights, OptimizerConfig, Trainer
+from models.losses import LossWeights, l1_loss
+from models.optimizers import OptimizerConfig
+from models.precision import set_tf32
+from models.trainer import Trainer
 from options.types import gpu_ids
-from util.device import allow_tf32, choose_device
+from util.device import choose_device
 from util.images import to_tensor
 
 logger = logging.getLogger(__name__)
@@ -71,15 +74,15 @@ def main() -> None:
     options = parse()
     cv2.setNumThreads(1)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    allow_tf32(False)
+    set_tf32("fp32")
     device = choose_device(options.gpu_ids)
-    images, classes = (tensor.to(device) for tensor in people(options.size, options.identities))
+    images, classes = people(options.size, options.identities)
     spread = images[:_UNSEEN].std(dim=(2, 3)).mean()
     settings = f"{options.size}x{options.size}, ngf {options.ngf}, {options.pairs} pairs, lr {options.lr:g}"
     logger.info("%s, loss: %s; spread of the true pictures %.3f", settings, options.loss, spread)
     logger.info("| norm | init | styles | warm-up | %s | s/iteration |", " | ".join(map(str, options.report)))
     for norm, variant, styles, warmup in product(options.norms, options.inits, options.styles, options.warmups):
-        trainer = make_trainer(options, device, norm, VARIANTS[variant], styles, warmup)
+        trainer = make_trainer(options, device, norm=norm, initialize=VARIANTS[variant], styles=styles, warmup=warmup)
         start = time.perf_counter()
         cells = [f"{error:.3f} / {spread:.3f}" for error, spread in study(trainer, images, classes, options)]
         pace = (time.perf_counter() - start) / max(options.report)
@@ -121,7 +124,7 @@ def people(size: int, identities: int) -> tuple[Tensor, Tensor]:
 
 
 def make_trainer(
-    options: argparse.Namespace, device: torch.device, norm: str, initialize: Initialize, styles: str, warmup: int
+    options: argparse.Namespace, device: torch.device, *, norm: str, initialize: Initialize, styles: str, warmup: int
 ) -> Trainer:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(ngf=options.ngf, id_norm=norm))  # type: ignore[arg-type]
@@ -131,10 +134,11 @@ def make_trainer(
     return Trainer(
         generator.to(device),
         discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-        LossWeights(id_warmup=warmup),
-        OptimizerConfig(lr=options.lr, slow_style_branches=styles == "slow"),
-        torch.Generator().manual_seed(0),
-        0.2,
+        weights=LossWeights(id_warmup=warmup),
+        optimizer=OptimizerConfig(lr=options.lr, slow_style_branches=styles == "slow"),
+        rng=torch.Generator().manual_seed(0),
+        noise_sigma=0.2,
+        execution=Execution(),
     )
 
 
@@ -148,11 +152,12 @@ def study(
         a, b = (torch.randint(_UNSEEN, len(images), (options.pairs,), generator=rng) for _ in range(2))
         step(Batch(images[a], images[b], classes[a], classes[b]))
         if iteration in options.report:
-            yield measure(trainer, images[:_UNSEEN], classes[:_UNSEEN])
+            yield measure(trainer, images[:_UNSEEN].to(trainer.device), classes[:_UNSEEN])
 
 
 def reconstruct(trainer: Trainer, batch: Batch) -> None:
-    """An iteration of nothing but self-reconstruction."""
+    """One iteration of self-reconstruction alone."""
+    batch = batch.to(trainer.device)
     made = trainer.generator.synthesize(batch.reals, codes(trainer, batch.source))
     trainer.optimizer_g.zero_grad(set_to_none=True)
     l1_loss(made, batch.reals).backward()
@@ -167,7 +172,8 @@ def measure(trainer: Trainer, images: Tensor, classes: Tensor) -> tuple[float, f
 
 def codes(trainer: Trainer, classes: Tensor) -> Tensor:
     config = trainer.generator.config
-    return make_codes(classes, config.num_classes, config.dim_per_class, trainer.rng, trainer.noise_sigma)
+    made = make_codes(classes, config.num_classes, config.dim_per_class, trainer.rng, trainer.noise_sigma)
+    return made.to(trainer.device)
 
 
 if __name__ == "__main__":

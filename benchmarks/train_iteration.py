@@ -18,10 +18,14 @@ from torch import Tensor, nn
 
 from models.batch import Batch
 from models.discriminator import DiscriminatorBlock, DiscriminatorConfig, MultiScaleDiscriminator
+from models.ema import update_average
+from models.execution import Execution
 from models.generator import Generator, GeneratorConfig
 from models.layers import ModulatedConv2d
-from models.losses import fake_loss, l1_loss, r1_penalty, real_loss
-from models.trainer import Execution, LossWeights, OptimizerConfig, Precision, Trainer
+from models.losses import LossWeights, discriminator_losses, generator_losses
+from models.optimizers import OptimizerConfig
+from models.precision import Precision, set_tf32
+from models.trainer import Trainer
 
 VARIANTS = ("baseline", "fp32", "tf32", "bf16")
 
@@ -52,35 +56,38 @@ def make_original(generator: Generator, discriminator: MultiScaleDiscriminator) 
 
 
 def original_step(trainer: Trainer, batch: Batch) -> None:
-    """An iteration with nothing left out."""
-    weights, reals = trainer.weights, batch.reals
-    codes = trainer.fresh_codes(batch)
+    """One iteration that leaves out none of the work."""
+    reals, codes = batch.reals, trainer.draw_codes(batch).to(trainer.device)
     made = trainer.generator(reals, codes.target, codes.cycle, codes.source)
     reals.requires_grad_(True)
     scores = trainer.discriminator(reals)
-    loss = real_loss(scores, batch.source) + weights.r1 * r1_penalty(scores, reals)
-    loss = loss + fake_loss(trainer.discriminator(made.gen.detach()), batch.target)
+    losses = discriminator_losses(
+        trainer.weights,
+        batch=batch,
+        real_scores=scores,
+        fake_scores=trainer.discriminator(made.gen.detach()),
+        penalised=reals,
+    )
     trainer.optimizer_d.zero_grad()
-    loss.backward()
+    torch.stack(list(losses.values())).sum().backward()
     trainer.optimizer_d.step()
 
-    codes, reals = trainer.fresh_codes(batch), batch.reals
-    made = trainer.generator(reals, codes.target, codes.cycle, codes.source)
-    loss = real_loss(trainer.discriminator(made.gen), batch.target)
-    loss = loss + weights.cycle * l1_loss(made.cyc, reals) + weights.rec * l1_loss(made.rec, reals)
-    loss = loss + weights.identity * l1_loss(made.fake_id, made.real_id)
-    loss = loss + weights.age * (l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source))
+    codes = trainer.draw_codes(batch).to(trainer.device)
+    made = trainer.generator(batch.reals, codes.target, codes.cycle, codes.source)
+    scores = trainer.discriminator(made.gen)
+    losses = generator_losses(trainer.weights, batch=batch, codes=codes, made=made, scores=scores, iteration=0)
     trainer.optimizer_g.zero_grad()
-    loss.backward()
+    torch.stack(list(losses.values())).sum().backward()
     trainer.optimizer_g.step()
-    trainer.update_average()
+    update_average(trainer.average, trainer.generator)
 
 
 def measure(options: argparse.Namespace) -> tuple[float, float]:
     """One variant: (seconds an iteration, peak memory in MiB: of the process, or of the GPU)."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = options.one == "tf32"
+    precision: Precision = "fp32" if options.one == "baseline" else options.one
+    set_tf32(precision)
     layers = (options.size // 4).bit_length() - 1
     generator = Generator(GeneratorConfig(ngf=options.ngf))
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
@@ -89,9 +96,14 @@ def measure(options: argparse.Namespace) -> tuple[float, float]:
     layout = torch.contiguous_format if options.one == "baseline" else torch.channels_last
     for network in (generator, discriminator):
         network.to(device, memory_format=layout)  # type: ignore[call-overload]
-    precision: Precision = "fp32" if options.one == "baseline" else options.one
     trainer = Trainer(
-        generator, discriminator, LossWeights(), OptimizerConfig(), torch.Generator(), 0.2, Execution(precision)
+        generator,
+        discriminator,
+        weights=LossWeights(),
+        optimizer=OptimizerConfig(),
+        rng=torch.Generator(),
+        noise_sigma=0.2,
+        execution=Execution(precision),
     )
     images = torch.rand(2, options.pairs, 3, options.size, options.size) * 2 - 1
     classes = torch.randint(6, (2, options.pairs))

@@ -1,15 +1,20 @@
-"""A batch of training pairs, and its age codes."""
+"""A batch of training pairs, its age codes, and pictures of its first pair."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from models.age_code import make_codes
+from models.generator import GeneratorConfig, TrainingForward
+from util.images import to_pixels
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Age codes of a batch cat(A, B), each (2B, code_dim): of the ages to go to, to come back to, and there now."""
+    """Age codes of the pictures cat(A, B), each (2B, code_dim): of their partners' ages, the way back, their own."""
 
     target: Tensor
     cycle: Tensor
@@ -19,13 +24,16 @@ class Codes:
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.target, self.cycle, self.source
 
+    def to(self, device: torch.device) -> "Codes":
+        return Codes(*(_to(tensor, device) for tensor in self.tensors))
+
     def split(self, parts: int) -> "list[Codes]":
-        """Those of the batch's parts."""
+        """The codes of `Batch.split(parts)`."""
 
-        def parted(codes: Tensor) -> list[Tensor]:
-            return [part.flatten(0, 1) for part in _parts(codes.unflatten(0, (2, -1)), parts, dim=1)]
+        def split(codes: Tensor) -> list[Tensor]:
+            return [part.flatten(0, 1) for part in _split(codes.unflatten(0, (2, -1)), parts, dim=1)]
 
-        return [Codes(*codes) for codes in zip(*map(parted, self.tensors), strict=True)]
+        return [Codes(*codes) for codes in zip(*map(split, self.tensors), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -33,23 +41,28 @@ class Batch:
     """Pairs of pictures of different classes: A, B (B, 3, H, W) in [-1, 1], their classes (B,) int64.
 
     Attributes:
-        whole: pairs of the batch that these are part of; None if they are all.
+        global_size: pairs of the batch that these pairs are a part of, over all processes; None if they are all.
     """
 
     A: Tensor
     B: Tensor
     A_class: Tensor
     B_class: Tensor
-    whole: int | None = None
+    global_size: int | None = None
 
     @property
     def share(self) -> float:
-        """Of the whole batch."""
-        return len(self.A) / (self.whole or len(self.A))
+        """The part of the global batch that these pairs are."""
+        return len(self.A) / (self.global_size or len(self.A))
 
     @property
     def reals(self) -> Tensor:
         return torch.cat([self.A, self.B])
+
+    @property
+    def partners(self) -> Tensor:
+        """The other picture of each pair, in the order of `reals`."""
+        return torch.cat([self.B, self.A])
 
     @property
     def source(self) -> Tensor:
@@ -59,20 +72,56 @@ class Batch:
     def target(self) -> Tensor:
         return torch.cat([self.B_class, self.A_class])
 
-    def to(self, device: torch.device) -> "Batch":
-        a, b, a_class, b_class = (tensor.to(device, non_blocking=True) for tensor in self.tensors)
-        return Batch(a, b, a_class, b_class, self.whole)
-
-    def split(self, parts: int) -> "list[Batch]":
-        """At most so many parts, of numbers of pairs as equal as may be."""
-        whole = self.whole or len(self.A)
-        split = (_parts(tensor, parts) for tensor in self.tensors)
-        return [Batch(a, b, a_class, b_class, whole) for a, b, a_class, b_class in zip(*split, strict=True)]
-
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return self.A, self.B, self.A_class, self.B_class
 
+    def to(self, device: torch.device) -> "Batch":
+        a, b, a_class, b_class = (_to(tensor, device) for tensor in self.tensors)
+        return Batch(a, b, a_class, b_class, self.global_size)
 
-def _parts(tensor: Tensor, parts: int, dim: int = 0) -> Sequence[Tensor]:
+    def split(self, parts: int) -> "list[Batch]":
+        """At most `parts` batches, whose numbers of pairs differ by one at most."""
+        size = self.global_size or len(self.A)
+        split = (_split(tensor, parts) for tensor in self.tensors)
+        return [Batch(a, b, a_class, b_class, size) for a, b, a_class, b_class in zip(*split, strict=True)]
+
+
+def draw_codes(batch: Batch, config: GeneratorConfig, rng: torch.Generator, *, sigma: float, part: slice) -> Codes:
+    """Age codes for a batch that is `part` of the global one; a picture's way back uses its partner's target code.
+
+    `rng` draws the noise of the global batch, so that it stays the same in all processes.
+    """
+
+    def draw(classes: Tensor) -> Tensor:
+        everyone = classes.new_zeros(batch.global_size or len(classes))
+        everyone[part] = classes
+        return make_codes(everyone, config.num_classes, config.dim_per_class, rng, sigma)[part]
+
+    a_target, b_target, a_source, b_source = map(draw, (batch.B_class, batch.A_class, batch.A_class, batch.B_class))
+    return Codes(torch.cat([a_target, b_target]), torch.cat([b_target, a_target]), torch.cat([a_source, b_source]))
+
+
+def first_pictures(batch: Batch, made: TrainingForward, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """The first pair of a batch and what was made of it, (H, W, 3) uint8 each, by labels that tell the ages."""
+    a, b = classes[int(batch.A_class[0])], classes[int(batch.B_class[0])]
+    pictures: dict[str, np.ndarray] = {}
+    for side, reals, first, source, target in (("A", batch.A, 0, a, b), ("B", batch.B, len(made.gen) // 2, b, a)):
+        pictures |= {
+            f"{side} real {source}": to_pixels(reals[0]),
+            f"{side} synthesised {target}": to_pixels(made.gen[first]),
+            f"{side} reconstructed {source}": to_pixels(made.rec[first]),
+            f"{side} cycled {source}": to_pixels(made.cyc[first]),
+        }
+    return pictures
+
+
+def _split(tensor: Tensor, parts: int, dim: int = 0) -> Sequence[Tensor]:
     return tensor.tensor_split(min(parts, tensor.shape[dim]), dim)
+
+
+def _to(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device. Only pinned memory is copied to a GPU without waiting for the work queued there."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -1,6 +1,6 @@
-"""The discriminators (spec/method.md section 4)."""
+"""The discriminators (docs/method.md, Discriminator)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,7 @@ class DiscriminatorConfig:
     Attributes:
         ndf: channels of the first layer.
         num_classes: one output for each anchor class.
-        layers: blocks, each of which halves the picture; the head wants at least 4x4 after the last.
+        layers: blocks, each of which halves the picture; the head needs at least 4x4 pixels after the last.
         scales: discriminators on an average-pooled pyramid.
         equalized: equalised learning rate.
     """
@@ -35,12 +35,12 @@ class DiscriminatorConfig:
 class DiscriminatorBlock(nn.Module):
     """Features (B, in, H, W) -> (B, out, H / 2, W / 2).
 
-    The second convolution's 2x2 average pooling is taken before it, where it is an average of neighbours without a
-    stride; the convolution then has the stride, and a quarter of the work. Both are linear, so that the order does
-    not matter.
+    The published block averages the output of its second convolution over 2x2 pixels. Both are linear, so that their
+    order does not matter. Here the average comes first, without a stride; the convolution has the stride, and only a
+    quarter of the work.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, equalized: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, equalized: bool) -> None:
         super().__init__()
         self.conv0 = nn.Sequential(
             nn.ReflectionPad2d(1),
@@ -72,7 +72,7 @@ class Discriminator(nn.Module):
         ]
         for _ in range(config.layers):
             wider = min(channels * 2, _MOST_CHANNELS)
-            layers.append(DiscriminatorBlock(channels, wider, config.equalized))
+            layers.append(DiscriminatorBlock(channels, wider, equalized=config.equalized))
             channels = wider
         self.model = nn.Sequential(*layers)
         self.gan_head = nn.Sequential(
@@ -96,18 +96,14 @@ class Discriminator(nn.Module):
 class MultiScaleDiscriminator(Discriminator):
     """Discriminators on an average-pooled pyramid: images (B, 3, H, W) -> a list of scores, the finest first.
 
-    The finest scale is this module itself, so that one scale has the published names. A coarser scale has one block
-    fewer for each halving, so that its head still finds 4x4.
+    The finest scale is this module itself, so that a discriminator of one scale has the published names. A coarser
+    scale has one block fewer for each halving, so that its head still gets 4x4 pixels.
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__(config)
         self.coarser = nn.ModuleList(
-            Discriminator(
-                DiscriminatorConfig(
-                    config.ndf, config.num_classes, config.in_channels, config.layers - level, 1, config.equalized
-                )
-            )
+            Discriminator(replace(config, layers=config.layers - level, scales=1))
             for level in range(1, config.scales)
         )
 
@@ -120,7 +116,7 @@ class MultiScaleDiscriminator(Discriminator):
 
 
 def minibatch_stddev(features: Tensor) -> Tensor:
-    """One number that tells how different the samples are: (B, C, H, W) -> (1, 1, 1, 1).
+    """How different the samples are: (B, C, H, W) -> one number, (1, 1, 1, 1).
 
     The standard deviation over the batch (biased variance + 1e-8) at each position, averaged (Karras et al. 2018).
     """
@@ -128,6 +124,6 @@ def minibatch_stddev(features: Tensor) -> Tensor:
 
 
 def smallest_side(layers: int) -> int:
-    """Pixels that a discriminator of so many layers wants of a picture's shorter side."""
+    """The pixels that a picture's shorter side needs for a discriminator of this many layers."""
     smallest: int = _HEAD_SIZE * 2**layers
     return smallest

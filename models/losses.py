@@ -1,34 +1,103 @@
-"""The losses, one function each (spec/method.md section 5).
+"""The losses of the method (docs/method.md, Losses; the paper's section 3.3) as functions of tensors.
 
 Scores are lists over the discriminator's scales of (B, num_classes); every loss averages over the scales.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def _class_scores(scores: list[Tensor], classes: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
-    """Mean of `of` over the scores of each sample's own class; classes (B,) int64."""
-    return torch.stack([of(score.gather(1, classes[:, None])).mean() for score in scores]).mean()
+from models.batch import Batch, Codes
+from models.generator import TrainingForward
 
 
-def real_loss(scores: list[Tensor], classes: Tensor) -> Tensor:
-    """Non-saturating logistic loss of what should be taken for real; for the generator's pictures too."""
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the losses; the adversarial loss has weight 1.
+
+    Attributes:
+        id_warmup: iterations over which the identity weight rises from 0 to its value. A constant encoder satisfies
+            that loss, and training can fall into it while pictures are still flat (docs/training_notes.md).
+        paired: weight of the difference to the partner's picture, where a pair is one person. The paper has no such
+            pairs, so its value is 0.
+    """
+
+    rec: float = 10.0
+    cycle: float = 10.0
+    identity: float = 1.0
+    age: float = 1.0
+    r1: float = 10.0
+    id_warmup: int = 0
+    paired: float = 0.0
+
+    def identity_at(self, iteration: int) -> float:
+        """The identity weight after `iteration` iterations."""
+        return self.identity * min(1.0, iteration / self.id_warmup) if self.id_warmup else self.identity
+
+
+def discriminator_losses(
+    weights: LossWeights,
+    *,
+    batch: Batch,
+    real_scores: Sequence[Tensor],
+    fake_scores: Sequence[Tensor],
+    penalised: Tensor | None = None,
+    r1_scale: float = 1.0,
+) -> dict[str, Tensor]:
+    """The discriminator's weighted losses by their logged names.
+
+    R1 is left out unless `penalised` holds the pictures of `real_scores`, with gradients; `r1_scale` multiplies it.
+    """
+    losses = {
+        "loss_D_real": real_loss(_float(real_scores), batch.source),
+        "loss_D_fake": fake_loss(_float(fake_scores), batch.target),
+    }
+    if penalised is not None:
+        losses["loss_D_reg"] = weights.r1 * r1_scale * r1_penalty(real_scores, penalised)
+    return losses
+
+
+def generator_losses(
+    weights: LossWeights,
+    *,
+    batch: Batch,
+    codes: Codes,
+    made: TrainingForward,
+    scores: Sequence[Tensor],
+    iteration: int,
+) -> dict[str, Tensor]:
+    """The generator's weighted losses by their logged names; `scores` are the discriminator's of `made.gen`."""
+    made, reals = made.map(Tensor.float), batch.reals
+    age = l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source)
+    losses = {
+        "loss_G_Adv": real_loss(_float(scores), batch.target),
+        "loss_G_Cycle": weights.cycle * l1_loss(made.cyc, reals),
+        "loss_G_Rec": weights.rec * l1_loss(made.rec, reals),
+        "loss_G_identity_reconst": weights.identity_at(iteration) * l1_loss(made.fake_id, made.real_id),
+        "loss_G_age_reconst": weights.age * age,
+    }
+    if weights.paired:
+        losses["loss_G_Paired"] = weights.paired * l1_loss(made.gen, batch.partners)
+    return losses
+
+
+def real_loss(scores: Sequence[Tensor], classes: Tensor) -> Tensor:
+    """Non-saturating logistic loss that pulls scores towards "real". The generator minimises it on its pictures."""
     return _class_scores(scores, classes, lambda score: F.softplus(-score))
 
 
-def fake_loss(scores: list[Tensor], classes: Tensor) -> Tensor:
-    """Non-saturating logistic loss of what should be taken for fake."""
+def fake_loss(scores: Sequence[Tensor], classes: Tensor) -> Tensor:
+    """Non-saturating logistic loss that pulls scores towards "fake"."""
     return _class_scores(scores, classes, F.softplus)
 
 
-def r1_penalty(scores: list[Tensor], reals: Tensor) -> Tensor:
-    """R1 of the published code: squares of d mean(scores) / d reals, summed and divided by the batch.
+def r1_penalty(scores: Sequence[Tensor], reals: Tensor) -> Tensor:
+    """R1 as in the published code: squares of d mean(scores) / d reals, summed and divided by the batch.
 
-    The mean runs over all outputs and samples, unlike Mescheder et al. (2018). `reals` must require gradients.
+    The mean runs over all outputs and samples, unlike in Mescheder et al. (2018). `reals` must require gradients.
     """
     output = torch.stack([score.mean() for score in scores]).mean()
     (gradient,) = torch.autograd.grad(output, reals, create_graph=True)
@@ -38,3 +107,13 @@ def r1_penalty(scores: list[Tensor], reals: Tensor) -> Tensor:
 def l1_loss(a: Tensor, b: Tensor) -> Tensor:
     """Mean absolute difference over all elements; gradients flow into both."""
     return (a - b).abs().mean()
+
+
+def _class_scores(scores: Sequence[Tensor], classes: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """Mean loss over the scores of each sample's own class; classes (B,) int64."""
+    return torch.stack([loss(score.gather(1, classes[:, None])).mean() for score in scores]).mean()
+
+
+def _float(scores: Sequence[Tensor]) -> list[Tensor]:
+    """Scores from bfloat16 arithmetic in float32, where the losses are computed."""
+    return [score.float() for score in scores]

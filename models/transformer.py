@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,9 +10,9 @@ from torch import Tensor
 from models.age_code import make_codes
 from models.checkpoint import load_weights
 from models.generator import Generator, GeneratorConfig
+from models.precision import Precision, autocast
 from util.images import to_pixels, to_tensor
 
-Precision = Literal["fp32", "bf16"]
 _CHUNK = 4
 
 
@@ -65,13 +64,10 @@ class AgeTransformer:
         rng = torch.Generator().manual_seed(seed)
         codes = make_codes(anchors, config.num_classes, config.dim_per_class, rng, self.noise_sigma)
         image = to_tensor(pixels)[None].to(self.device)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), autocast(self.precision, self.device):
             latents = blends.to(self.device) @ self.generator.latents(codes.to(self.device)).float()
             features = self.generator.encode(image)
         for chunk in latents.split(_CHUNK):
-            with torch.inference_mode(), self._autocast():
+            with torch.inference_mode(), autocast(self.precision, self.device):
                 frames = to_pixels(self.generator.decode(features.expand(len(chunk), -1, -1, -1), chunk))
             yield from frames
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")

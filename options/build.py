@@ -1,4 +1,4 @@
-"""Options -> objects: the one place where networks, trainer, data and visualizer get their settings."""
+"""Options -> objects, for every command; build_training.py has what only training needs."""
 
 import argparse
 import logging
@@ -15,23 +15,15 @@ from data.portrait import Portrait, read_portrait
 from data.transforms import Transform
 from models.age_code import NOISE_SIGMA
 from models.checkpoint import CheckpointFolder, Network
-from models.discriminator import DiscriminatorConfig
 from models.face_parser import DeepLabParser
 from models.generator import GeneratorConfig
-from models.trainer import Execution, LossWeights, OptimizerConfig
+from models.precision import set_tf32
 from models.transformer import AgeTransformer
 from util.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 FaceParserName = Literal["auto", "deeplab", "grabcut"]
-# Losses that share a scale in the training log.
-LOSS_CHARTS = {
-    "Adversarial losses": ("loss_G_Adv", "loss_D_real", "loss_D_fake"),
-    "Reconstruction losses": ("loss_G_Rec", "loss_G_Cycle", "loss_G_Paired"),
-    "Identity and age features": ("loss_G_identity_reconst", "loss_G_age_reconst"),
-    "R1 penalty": ("loss_D_reg",),
-}
 DEEPLAB_WEIGHTS = Path(__file__).parent.parent / "deeplab_model" / "deeplab_model.pth"
 
 
@@ -62,6 +54,7 @@ def noise_sigma(options: argparse.Namespace) -> float:
 
 def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
     """The model that the options name, ready for use; raises `UserError` as `models.checkpoint.load_weights`."""
+    set_tf32(options.precision)
     network: Network = "G" if options.no_moving_avg else "g_running"
     path = CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
     transformer = AgeTransformer.load(
@@ -75,47 +68,6 @@ def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTr
 def transform(options: argparse.Namespace, flip: bool) -> Transform:
     """How pictures come to the network's size."""
     return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip, 2**options.n_downsample)
-
-
-def discriminator_config(options: argparse.Namespace) -> DiscriminatorConfig:
-    """The discriminator that the options describe."""
-    return DiscriminatorConfig(
-        ndf=options.ndf,
-        num_classes=len(options.sort_order),
-        in_channels=options.output_nc,
-        layers=options.n_layers_D,
-        scales=options.num_D,
-        equalized=options.conv_weight_norm,
-    )
-
-
-def loss_weights(options: argparse.Namespace) -> LossWeights:
-    """Weights of the losses."""
-    return LossWeights(
-        rec=options.lambda_rec,
-        cycle=options.lambda_cyc,
-        identity=options.lambda_id,
-        age=options.lambda_age,
-        r1=options.lambda_r1,
-        id_warmup=options.lambda_id_warmup,
-        paired=options.lambda_paired,
-    )
-
-
-def execution(options: argparse.Namespace) -> Execution:
-    """How iterations are computed."""
-    return Execution(options.precision, options.accumulate, options.compile, options.r1_interval, options.cuda_graph)
-
-
-def optimizer_config(options: argparse.Namespace) -> OptimizerConfig:
-    """Adam and its schedule."""
-    return OptimizerConfig(
-        lr=options.lr,
-        betas=(options.beta1, options.beta2),
-        decay_gamma=options.decay_gamma,
-        decay_epochs=options.decay_epochs,
-        slow_style_branches=options.decay_adain_affine_layers,
-    )
 
 
 def portrait_reader(options: argparse.Namespace, device: torch.device) -> Callable[[Path], Portrait]:

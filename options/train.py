@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import get_args
 
 from models.discriminator import smallest_side
-from models.trainer import Precision
+from models.precision import Precision
 from options.base import add_shared_options, parse
 from options.types import boolean, numbers, positive, weight, whole
 from util.errors import UserError
 
-# What a run that goes on does not take over from its opt.txt: which run it is, this command's errand, the machine.
+# A resumed run does not take these from its opt.txt: they say which run it is, what to do now, and on which machine.
 _OF_THE_COMMAND = frozenset(
     (
         *("name", "checkpoints_dir", "continue_train", "load_pretrain", "which_epoch"),
@@ -112,13 +112,14 @@ def train_parser() -> argparse.ArgumentParser:
 
 
 def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parsed and checked.
+    """Parses and checks the options.
 
-    Options that are not given come from the run's opt.txt when it goes on, and a pretrained model's sizes from its.
+    If a run is resumed, the options that are not given come from its opt.txt. If it starts from another model, the
+    sizes that are not given come from that model's opt.txt.
     """
     known, _ = parser.parse_known_args(argv)
     if known.continue_train:
-        names = {action.dest for action in parser._actions} - _OF_THE_COMMAND
+        names = set(vars(known)) - _OF_THE_COMMAND
         options = parse(parser, argv, known.checkpoints_dir / known.name, names)
     else:
         options = parse(parser, argv, known.load_pretrain)

@@ -11,14 +11,14 @@ logger = logging.getLogger(__name__)
 
 
 def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
-    """The GPU for one of this machine's processes; without CUDA, Apple's GPU, or else the CPU, said in one line.
+    """The GPU for one of this machine's processes. Without CUDA it is Apple's GPU or the CPU, which is logged.
 
     Args:
         gpu_ids: CUDA devices; empty for the CPU.
-        number: of the process on this machine, from 0.
+        number: this process's number on the machine, from 0.
 
     Raises:
-        UserError: CUDA is there, but not this device.
+        UserError: CUDA is available, but this device does not exist.
     """
     if not gpu_ids:
         return torch.device("cpu")
@@ -32,11 +32,5 @@ def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
     if torch.backends.mps.is_available():
         logger.info("No CUDA here: running on Apple's GPU.")
         return torch.device("mps")
-    logger.info("No GPU here: running on the CPU (--gpu_ids -1 says so on purpose).")
+    logger.info("No GPU here: running on the CPU (--gpu_ids -1 chooses it without this message).")
     return torch.device("cpu")
-
-
-def allow_tf32(allowed: bool) -> None:
-    """Whether float32 convolutions and products on NVIDIA GPUs may round to TF32; a setting of the process."""
-    torch.backends.cuda.matmul.allow_tf32 = allowed
-    torch.backends.cudnn.allow_tf32 = allowed

@@ -1,4 +1,4 @@
-"""Several processes of one training: PyTorch's DistributedDataParallel under its elastic launcher (torchrun)."""
+"""Several processes train one model: PyTorch's DistributedDataParallel under its elastic launcher (torchrun)."""
 
 import gc
 import logging
@@ -29,17 +29,17 @@ class Processes:
 
     @property
     def writes(self) -> bool:
-        """Whether this is the one that writes files."""
+        """Whether this is the process that writes files."""
         return self.rank == 0
 
     def part(self, total: int) -> slice:
-        """This process's share of `total` things; the first processes have one more where it does not come out."""
+        """This process's share of `total` things; the first processes have one more if it does not divide evenly."""
         each, more = divmod(total, self.count)
         start = self.rank * each + min(self.rank, more)
         return slice(start, start + each + (self.rank < more))
 
     def parallel(self, network: nn.Module) -> nn.Module:
-        """The network with gradients averaged over the processes, and the first one's weights in all of them."""
+        """The network with gradients averaged over the processes. All start with the first process's weights."""
         if self.count == 1:
             return network
         device = next(network.parameters()).device
@@ -53,16 +53,16 @@ class Processes:
             dist.all_reduce(values)
         return values
 
-    def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether it holds in any process; the same answer in all of them."""
-        return flag if self.count == 1 else bool(self.total(torch.tensor(float(flag), device=device)))
+    def any(self, flag: bool) -> bool:
+        """Whether it holds in any process; the same answer in all of them. It does not wait for the GPU."""
+        return flag if self.count == 1 else bool(self.total(torch.tensor(float(flag))))
 
 
 ALONE = Processes()
 
 
-def exchanging(network: nn.Module, now: bool) -> AbstractContextManager[None]:
-    """Within it, a backward pass averages gradients over the processes only if `now`."""
+def synchronized(network: nn.Module, *, now: bool) -> AbstractContextManager[None]:
+    """Within it, a backward pass averages gradients over the processes if `now`; otherwise it only adds them up."""
     if now or not isinstance(network, DistributedDataParallel):
         return nullcontext()
     return network.no_sync()
@@ -78,20 +78,27 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
+def process_count(wanted: int | None, gpu_ids: Sequence[int]) -> int:
+    """How many processes train together: as many as torchrun started, as are `wanted`, or as there are GPUs."""
+    if launched():
+        return int(os.environ["WORLD_SIZE"])
+    return wanted or (len(gpu_ids) if torch.cuda.is_available() and gpu_ids else 1)
+
+
 def launch(command: Sequence[str], count: int, advice: str) -> int:
     """Runs a Python command in `count` processes on this machine until all end; returns their exit code.
 
     Args:
         command: script and arguments.
-        count: processes.
-        advice: what to do if one is lost.
+        count: number of processes.
+        advice: what the user can do if a process is lost.
 
     Raises:
         UserError: a process was killed.
     """
-    # As torchrun does it, but with all cores in use.
+    # torchrun gives each process one thread; here they share all cores.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    # Its log repeats what the processes themselves say, with tracebacks.
+    # The launcher's log repeats what the processes say themselves, with tracebacks.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
@@ -117,30 +124,31 @@ def launch(command: Sequence[str], count: int, advice: str) -> int:
 
 @contextmanager
 def joined(device: torch.device, advice: str) -> Iterator[Processes]:
-    """This process among those that torchrun started, or alone.
+    """Joins the processes that torchrun started; without torchrun, this process is alone.
 
     Args:
         device: of the networks.
-        advice: what to do if another process is lost.
+        advice: what the user can do if another process is lost.
 
     Raises:
-        UserError: within it, another process of the run went away.
+        UserError: another process of the run ended while this one was within the context.
     """
     if not launched():
         yield ALONE
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo")
+    # Gloo carries what is on the CPU, such as the request to stop, so that asking for it does not wait for the GPU.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
-        # The launcher stops the others when one leaves badly: the one that writes has to be done by then.
+        # When a process fails, the launcher stops the others. The one that writes files must have finished by then.
         dist.barrier()
     except (dist.DistError, RuntimeError) as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
         raise UserError(f"another process of this run is gone; {advice}") from error
     finally:
-        # The networks' wrappers keep the group's threads; one that is alive when Python ends aborts the process.
+        # The networks' wrappers keep the group's threads alive. A live thread aborts the process when Python ends.
         gc.collect()
         dist.destroy_process_group()

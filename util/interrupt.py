@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request that a loop honours when it suits."""
+"""Ctrl-C and SIGTERM as a request that a loop honours at its next good moment."""
 
 import signal
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that a signal ended."""
+        """The code that a shell expects of a process that a signal ended."""
         return 0 if self.signal is None else 128 + self.signal
 
 
 @contextmanager
-def stop_requests(patient: bool = False) -> Iterator[StopRequest]:
-    """Within it, the first Ctrl-C or SIGTERM is noted; a second one acts at once.
+def stop_requests(*, repeated: bool = False) -> Iterator[StopRequest]:
+    """Within it, the first Ctrl-C or SIGTERM is noted; a second one ends the process at once.
 
     Args:
-        patient: further ones are noted, too: torchrun hands on to its processes what they may have had already.
+        repeated: note further signals, too. torchrun passes signals on to processes that may already have had them.
     """
     request = StopRequest()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -39,7 +39,7 @@ def stop_requests(patient: bool = False) -> Iterator[StopRequest]:
 
     def note(number: int, frame: FrameType | None) -> None:
         request.signal = signal.Signals(number)
-        if not patient:
+        if not repeated:
             restore()
 
     for number in _SIGNALS:

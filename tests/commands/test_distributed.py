@@ -14,7 +14,7 @@ import torch.multiprocessing
 
 from models import discriminator
 from models.batch import Batch
-from models.trainer import Execution
+from models.execution import Execution
 from tests.conftest import ROOT, TINY, write_dataset
 from tests.golden_weights import golden_input
 from tests.models.test_trainer import make_trainer
@@ -35,10 +35,10 @@ def step(processes: Processes, accumulate: int) -> dict[str, object]:
     mine = processes.part(PAIRS)
     classes = torch.tensor([0, 3, 1]), torch.tensor([2, 5, 4])
     images = (golden_input(name, (PAIRS, 3, 64, 64)).double() for name in "AB")
-    losses, _ = trainer.step(Batch(*(tensor[mine] for tensor in (*images, *classes)), whole=PAIRS))
+    trainer.step(Batch(*(tensor[mine] for tensor in (*images, *classes)), global_size=PAIRS))
     networks = {"generator": trainer.generator, "discriminator": trainer.discriminator}
     made = {f"{name}.{key}": p.grad for name, net in networks.items() for key, p in net.named_parameters()}
-    return {"losses": losses, "gradients": made, "rng": trainer.rng.get_state()}
+    return {"losses": trainer.losses(), "gradients": made, "rng": trainer.rng.get_state()}
 
 
 def step_of_one(rank: int, count: int, accumulate: int, folder: Path) -> None:

@@ -12,11 +12,10 @@ import pytest
 import torch
 
 from data.age_classes import CLUSTERS
-from models.checkpoint import CheckpointFolder
-from models.trainer import Execution
+from models.checkpoint import CheckpointFolder, Position, save
+from models.execution import Execution
 from tests.conftest import CLASSES, ROOT, TINY, write_dataset
 from tests.models.test_trainer import make_trainer
-from train import Position, save
 from util.errors import UserError
 from util.images import write_image
 
@@ -132,7 +131,7 @@ def test_weights_that_overflow_are_not_saved(tmp_path):
     with torch.no_grad():
         next(trainer.generator.parameters()).fill_(torch.nan)
     with pytest.raises(UserError, match=r"network G: .* no longer finite"):
-        save(CheckpointFolder(tmp_path), ["latest"], trainer, Position(), 2, None, "")
+        save(CheckpointFolder(tmp_path), ["latest"], trainer=trainer, position=Position(), pairs=2)
     assert list(tmp_path.iterdir()) == []
 
 

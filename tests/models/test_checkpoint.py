@@ -4,12 +4,10 @@ import pickle
 
 import pytest
 import torch
-from torch import nn
 
 from models.checkpoint import (
     CheckpointFolder,
     export_half,
-    load_pretrained_weights,
     load_weights,
     read_tensors,
     write_tensors,
@@ -62,40 +60,6 @@ def test_module_prefix_and_half_precision_load(generator, tmp_path):
     for name, value in other.state_dict().items():
         assert value.dtype == torch.float32
         assert torch.equal(value, generator.state_dict()[name].half().float())
-
-
-@pytest.mark.parametrize("change", [{}, {"equalized": False}, {"id_norm": "instance"}])
-def test_a_wider_network_goes_on_from_the_pictures_of_a_narrower_one(tmp_path, monkeypatch, change):
-    torch.manual_seed(0)
-    config, path, classes = vars(SMALL) | change, tmp_path / "narrow.pth", ["a", "b", "c"]
-    narrow, wider = Generator(GeneratorConfig(**config)), Generator(GeneratorConfig(**config | {"ngf": 12}))
-    for name, parameter in narrow.named_parameters():
-        if "bias" in name:
-            nn.init.normal_(parameter, std=0.3)
-    write_tensors(path, narrow.state_dict())
-    images, codes = torch.rand(2, 3, 16, 16) * 2 - 1, torch.rand(2, SMALL.code_dim)
-    with torch.no_grad():
-        pictures, ages = narrow.synthesize(images, codes), narrow.age_encoder(images)
-
-        def differences():
-            load_pretrained_weights(wider, path, classes, classes, copies=3)
-            made = wider.synthesize(images, codes)
-            return (made - pictures).abs().mean(), (wider.age_encoder(images) - ages).abs().mean()
-
-        parted = differences()
-        first, _, copy = wider.state_dict()["decoder.StyledConvBlock_0.conv0.weight"].chunk(3, dim=1)
-        assert not torch.equal(first, copy), "copies can part"
-        monkeypatch.setattr("models.checkpoint._FRESH_SHARE", 0)
-        exact = differences()
-    assert max(exact) < 1e-4
-    assert max(exact) < max(parted) < 0.2 * pictures.std()
-
-
-@pytest.mark.parametrize(("change", "option"), [({"ngf": 6}, "--ngf"), ({"dim_per_class": 6}, "--gen_dim_per_style")])
-def test_only_channels_are_taken_several_times(file, change, option):
-    wider, classes = Generator(GeneratorConfig(**vars(SMALL) | {"ngf": 12} | change)), ["a", "b", "c"]
-    with pytest.raises(UserError, match=option):
-        load_pretrained_weights(wider, file, classes, classes, copies=3)
 
 
 @pytest.mark.parametrize(

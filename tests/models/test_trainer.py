@@ -1,5 +1,6 @@
 """One training iteration against the golden numbers."""
 
+import copy
 import json
 
 import pytest
@@ -7,8 +8,13 @@ import torch
 
 from models.batch import Batch, Codes
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
+from models.ema import update_average
+from models.execution import Execution
 from models.generator import Generator, GeneratorConfig
-from models.trainer import Execution, LossWeights, OptimizerConfig, Trainer
+from models.loss_record import DivergedError
+from models.losses import LossWeights
+from models.optimizers import OptimizerConfig
+from models.trainer import Trainer
 from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 from util.distributed import ALONE
 
@@ -17,9 +23,9 @@ def make_trainer(execution, processes=ALONE):
     return Trainer(
         fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4))),
         fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig(ndf=8, layers=4))),
-        LossWeights(),
-        OptimizerConfig(),
-        torch.Generator().manual_seed(0),
+        weights=LossWeights(),
+        optimizer=OptimizerConfig(),
+        rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
         execution=execution,
         processes=processes,
@@ -75,7 +81,7 @@ def test_the_golden_iteration(trainer, batch):
     assert norms(trainer.generator) == near(golden["grad_norm_G"])
     assert sums(trainer.generator) == near(golden["params_G_after"])
 
-    trainer.update_average()
+    update_average(trainer.average, trainer.generator)
     assert sums(trainer.average) == near(golden["params_ema_after"])
 
 
@@ -97,34 +103,61 @@ def test_made_pictures_are_the_golden_forward(trainer, batch):
         np.testing.assert_allclose(picture.detach().numpy(), golden[f"forward_{name}"], rtol=0, atol=1e-4)
 
 
-def test_identity_weight_warms_up():
-    weights = LossWeights(identity=2.0, id_warmup=100)
-    assert [weights.identity_at(i) for i in (0, 50, 100, 1000)] == [0.0, 1.0, 2.0, 2.0]
-    assert LossWeights(identity=2.0).identity_at(0) == 2.0
-
-
-def test_learning_rate_halves_after_the_decay_epochs(trainer):
-    rates = []
-    for _ in range(102):
-        rates.append([group["lr"] for group in trainer.optimizer_g.param_groups])
-        trainer.optimizer_g.step()
-        trainer.optimizer_d.step()
-        trainer.end_epoch()
-    assert rates[0] == rates[49] == [1e-3, 1e-5]
-    assert rates[50] == rates[99] == pytest.approx([5e-4, 5e-6])
-    assert rates[100] == pytest.approx([2.5e-4, 2.5e-6])
-
-
 def test_resumed_trainer_goes_on_as_the_first(trainer, batch):
     trainer.step(batch)
     saved = {name: getattr(trainer, name).state_dict() for name in ("generator", "discriminator", "average")}
     saved = {name: {key: value.clone() for key, value in state.items()} for name, state in saved.items()}
     state = torch.load(_saved(trainer.state_dict()), weights_only=True)
-    expected, _ = trainer.step(batch)
+    trainer.step(batch)
+    expected = trainer.losses()
     for name, weights in saved.items():
         getattr(trainer, name).load_state_dict(weights)
     trainer.load_state_dict(state)
-    assert trainer.step(batch)[0] == expected
+    trainer.step(batch)
+    assert trainer.losses() == expected
+
+
+def test_a_checkpoint_of_earlier_releases_resumes_exactly(trainer, batch):
+    """Those kept a scheduler's state, and rates in the optimizers."""
+    trainer.start_epoch(51)
+    trainer.step(batch)
+    weights = {name: network.state_dict() for name, network in copy.deepcopy(trainer.networks).items()}
+    state = torch.load(_saved(trainer.state_dict()), weights_only=True)
+    for name in ("optimizer_g", "optimizer_d"):
+        for group in state[name]["param_groups"]:
+            group |= {"initial_lr": 0.5, "lr": 0.25}
+            del group["lr_scale"]
+    state["schedules"] = [{"milestones": {50: 1, 100: 1}, "gamma": 0.5, "base_lrs": [1e-3], "last_epoch": 50}] * 2
+    trainer.step(batch)
+
+    resumed = make_trainer(Execution())
+    for name, network in resumed.networks.items():
+        network.load_state_dict(weights[name])
+    resumed.load_state_dict(state)
+    resumed.start_epoch(51)
+    resumed.step(batch)
+    assert resumed.losses() == trainer.losses()
+    for name, network in resumed.networks.items():
+        for key, value in network.state_dict().items():
+            assert torch.equal(value, trainer.networks[name].state_dict()[key]), (name, key)
+
+
+def test_losses_are_read_only_when_asked_for(trainer, batch, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "tolist", lambda tensor: pytest.fail("waited for the GPU"))
+        trainer.step(batch)
+    assert all(value > 0 for value in trainer.losses().values())
+
+
+def test_a_loss_that_was_not_finite_is_found_later(trainer, batch):
+    trainer.step(batch)
+    whole, trainer.weights = trainer.weights, LossWeights(cycle=torch.inf)
+    trainer.step(batch)
+    trainer.weights = whole
+    for _ in range(2):
+        trainer.step(batch)
+    with pytest.raises(DivergedError, match="loss_G_Cycle is inf in iteration 2: "):
+        trainer.losses()
 
 
 def gradients(module):

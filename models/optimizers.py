@@ -1,0 +1,73 @@
+"""Adam, its groups of parameters, and the learning rate of each epoch (docs/method.md, Losses)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.optim import Adam
+
+_MAPPING_LR_SCALE = 0.01
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam and its schedule: the rate is multiplied by `decay_gamma` after each of `decay_epochs`."""
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.0, 0.999)
+    decay_gamma: float = 0.5
+    decay_epochs: tuple[int, ...] = (50, 100)
+    slow_style_branches: bool = True
+
+
+def learning_rate(config: OptimizerConfig, epoch: int, scale: float = 1.0) -> float:
+    """The rate during an epoch, counted from 1; `scale` is that of a group of parameters.
+
+    The rate depends on nothing but the epoch that is trained. A resumed run therefore has the rate of the epoch that
+    it goes on in: the same epoch for a checkpoint saved within it, the next one for a checkpoint saved at its end.
+    """
+    decays = sum(last < epoch for last in config.decay_epochs)
+    # One factor after another: the powers of most factors round differently, and runs would not resume exactly.
+    return math.prod([config.lr * scale] + [config.decay_gamma] * decays)
+
+
+def set_learning_rate(adam: Adam, config: OptimizerConfig, epoch: int) -> None:
+    """Gives each group of parameters its rate during an epoch."""
+    for group in adam.param_groups:
+        group["lr"] = learning_rate(config, epoch, group["lr_scale"])
+
+
+def generator_adam(generator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:
+    """Adam for the generator, whose mapping network and, by default, style branches learn a hundred times slower."""
+    slow_names = ("decoder.mlp.", ".mlp_class_") if config.slow_style_branches else ("decoder.mlp.",)
+    fast: list[nn.Parameter] = []
+    slow: list[nn.Parameter] = []
+    for name, parameter in generator.named_parameters():
+        (slow if any(part in name for part in slow_names) else fast).append(parameter)
+    return _adam({1.0: fast, _MAPPING_LR_SCALE: slow}, config, capturable=capturable)
+
+
+def discriminator_adam(discriminator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:
+    """Adam for the discriminator, all of whose parameters learn alike."""
+    return _adam({1.0: list(discriminator.parameters())}, config, capturable=capturable)
+
+
+def load_moments(adam: Adam, saved: Mapping[str, Any]) -> None:
+    """Takes Adam's moments from a saved `state_dict`; rates, betas and execution stay those of this run.
+
+    Raises:
+        KeyError, ValueError: the parameters are grouped differently there.
+    """
+    own = adam.state_dict()["param_groups"]
+    groups = [{**group, "params": other["params"]} for group, other in zip(own, saved["param_groups"], strict=True)]
+    adam.load_state_dict({"state": saved["state"], "param_groups": groups})
+
+
+def _adam(groups: Mapping[float, list[nn.Parameter]], config: OptimizerConfig, *, capturable: bool) -> Adam:
+    """Adam for parameters by the scale of their rate, which is that of the first epoch."""
+    scaled = [{"params": parameters, "lr_scale": scale} for scale, parameters in groups.items()]
+    adam = Adam(scaled, lr=config.lr, betas=config.betas, capturable=capturable)
+    set_learning_rate(adam, config, epoch=1)
+    return adam

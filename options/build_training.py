@@ -1,0 +1,227 @@
+"""Options -> objects, for training: networks and trainer, data, visualizer, and what sets the pace of a run."""
+
+import argparse
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.age_classes import ANCHORS
+from data.aging_dataset import AgingDataset
+from data.classes import ClassImages, check_all_listed, class_folders, find_classes, keep_pairs
+from data.loader import PairSampler
+from models.age_code import anchor_blends
+from models.checkpoint import CheckpointFolder, Position
+from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator, smallest_side
+from models.execution import Execution
+from models.generator import Generator
+from models.initialization import initialize_centered
+from models.losses import LossWeights
+from models.optimizers import OptimizerConfig
+from models.pretrained import PretrainedModel, load_pretrained
+from models.trainer import Trainer
+from models.transformer import AgeTransformer
+from options.build import generator_config, noise_sigma, transform
+from options.opt_file import OPT_FILE, read_options
+from options.types import class_names
+from util.distributed import Processes
+from util.errors import UserError
+from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Sink, VisdomPlots, Visualizer
+from util.visualizer.samples import write_samples
+
+logger = logging.getLogger(__name__)
+
+# Losses that share a scale in the training log.
+LOSS_CHARTS = {
+    "Adversarial losses": ("loss_G_Adv", "loss_D_real", "loss_D_fake"),
+    "Reconstruction losses": ("loss_G_Rec", "loss_G_Cycle", "loss_G_Paired"),
+    "Identity and age features": ("loss_G_identity_reconst", "loss_G_age_reconst"),
+    "R1 penalty": ("loss_D_reg",),
+}
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """Frequencies of a run, in training pairs; `save_epoch` and `epochs`, the last epoch, count epochs."""
+
+    print: int
+    display: int
+    save_latest: int
+    save_display: int
+    save_epoch: int
+    epochs: int
+
+    def keeps(self, epoch: int) -> bool:
+        """Whether an epoch gets a checkpoint of its own; the last one always does."""
+        return epoch % self.save_epoch == 0 or epoch == self.epochs
+
+
+def with_found_classes(options: argparse.Namespace) -> argparse.Namespace:
+    """The options, which get the data set's classes if --sort_classes is false; opt.txt then keeps them."""
+    if options.sort_classes:
+        return options
+    found = tuple(class_folders(options.dataroot, options.phase)) or options.sort_order
+    return argparse.Namespace(**{**vars(options), "sort_order": found, "sort_classes": True})
+
+
+def training_classes(options: argparse.Namespace) -> list[ClassImages]:
+    """The classes to train on, with their pictures; raises UserError as `data.classes`."""
+    classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
+    check_all_listed(options.dataroot, options.phase, options.sort_order)
+    return keep_pairs(classes) if options.lambda_paired > 0 else classes
+
+
+def training_data(
+    options: argparse.Namespace, classes: Sequence[ClassImages], processes: Processes
+) -> tuple[AgingDataset, PairSampler]:
+    """The pictures, and which of them make the pairs of this process.
+
+    Raises:
+        UserError: there are too few pictures, or they do not fit the discriminator.
+    """
+    paired = options.lambda_paired > 0
+    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), paired=paired)
+    height, width = dataset.samples[0].shape[:2]
+    smallest = smallest_side(options.n_layers_D)
+    if height < smallest:
+        raise UserError(
+            f"--resize_or_crop {options.resize_or_crop}: pictures come to {width}x{height} pixels, but --n_layers_D "
+            f"{options.n_layers_D} needs at least {smallest}; lower it, or crop"
+        )
+    sampler = PairSampler(
+        [len(images.paths) for images in classes],
+        batch_size=options.batchSize,
+        seed=options.seed,
+        serial=options.serial_batches,
+        part=processes.part(options.batchSize),
+        paired=paired,
+    )
+    return dataset, sampler
+
+
+def make_trainer(options: argparse.Namespace, device: torch.device, processes: Processes) -> Trainer:
+    """The networks with their initial or pretrained weights, and their trainer."""
+    torch.manual_seed(options.seed)
+    generator = Generator(generator_config(options))
+    discriminator = MultiScaleDiscriminator(
+        DiscriminatorConfig(
+            ndf=options.ndf,
+            num_classes=len(options.sort_order),
+            in_channels=options.output_nc,
+            layers=options.n_layers_D,
+            scales=options.num_D,
+            equalized=options.conv_weight_norm,
+        )
+    )
+    if options.init == "centered":
+        initialize_centered(generator)
+    trainer = Trainer(
+        generator.to(device),
+        # The memory layout of the generator; torch's stubs do not know the argument.
+        discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        weights=LossWeights(
+            rec=options.lambda_rec,
+            cycle=options.lambda_cyc,
+            identity=options.lambda_id,
+            age=options.lambda_age,
+            r1=options.lambda_r1,
+            id_warmup=options.lambda_id_warmup,
+            paired=options.lambda_paired,
+        ),
+        optimizer=OptimizerConfig(
+            lr=options.lr,
+            betas=(options.beta1, options.beta2),
+            decay_gamma=options.decay_gamma,
+            decay_epochs=options.decay_epochs,
+            slow_style_branches=options.decay_adain_affine_layers,
+        ),
+        rng=torch.Generator().manual_seed(options.seed),
+        noise_sigma=noise_sigma(options),
+        execution=Execution(
+            precision=options.precision,
+            accumulate=options.accumulate,
+            compile=options.compile,
+            r1_interval=options.r1_interval,
+            cuda_graph=options.cuda_graph,
+        ),
+        processes=processes,
+    )
+    if options.load_pretrain:
+        model = pretrained_model(options)
+        load_pretrained(trainer.networks, model, classes=options.sort_order, config=generator.config)
+    return trainer
+
+
+def pretrained_model(options: argparse.Namespace) -> PretrainedModel:
+    """The model to start from; what its opt.txt does not say is as in the published models."""
+    path = options.load_pretrain / OPT_FILE
+    saved = read_options(path) if path.is_file() else {}
+    return PretrainedModel(
+        folder=CheckpointFolder(options.load_pretrain),
+        epoch=options.which_epoch,
+        classes=class_names(str(saved.get("sort_order", ",".join(ANCHORS)))),
+        ngf=int(str(saved.get("ngf", options.ngf))),
+    )
+
+
+def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path, processes: Processes) -> Visualizer:
+    """The console, loss_log.txt and metrics.jsonl always; the HTML log and visdom unless they are turned off."""
+    metrics = MetricsLog(folder)
+    history = History(metrics.path)
+    if not processes.writes:
+        return Visualizer([], history)
+    sinks: list[Sink] = [LossLog(folder), metrics]
+    if not options.no_html:
+        title = f"Training of {options.name}"
+        sinks.append(HtmlLog(folder, title, history, picture_every=cadence.save_display, charts=LOSS_CHARTS))
+    if options.display_id:
+        sinks.append(
+            VisdomPlots(
+                port=options.display_port,
+                name=options.name,
+                window=options.display_id,
+                columns=options.display_single_pane_ncols,
+                width=options.display_winsize,
+                history=history,
+                picture_every=cadence.display,
+            )
+        )
+    return Visualizer(sinks, history)
+
+
+def sample_writer(trainer: Trainer, inputs: Sequence[np.ndarray]) -> Callable[[Path], None]:
+    """Writes a picture of what the moving average makes of the inputs; always with the same age codes."""
+    transformer = AgeTransformer(trainer.average, trainer.device, trainer.noise_sigma)
+    render = partial(transformer.frames, blends=anchor_blends(len(inputs)), seed=0)
+    return partial(write_samples, inputs=inputs, render=render)
+
+
+def make_cadence(options: argparse.Namespace, position: Position) -> Cadence:
+    """How often a run prints, shows and saves; --debug shows every iteration of a single epoch."""
+    debug = options.debug
+    return Cadence(
+        print=1 if debug else options.print_freq,
+        display=1 if debug else options.display_freq,
+        save_latest=options.save_latest_freq,
+        save_display=1 if debug else options.save_display_freq,
+        save_epoch=options.save_epoch_freq,
+        epochs=position.epoch if debug else options.epochs,
+    )
+
+
+def describe(
+    options: argparse.Namespace, classes: Sequence[ClassImages], sampler: PairSampler, trainer: Trainer
+) -> None:
+    """Logs what is about to be trained on what."""
+    for images in classes:
+        logger.info("class %s: %d pictures", images.name, len(images.paths))
+    for name, network in trainer.networks.items():
+        logger.info("network %s: %.1f million parameters", name, sum(p.numel() for p in network.parameters()) / 1e6)
+        if options.verbose:
+            logger.info("%s", network)
+    epochs, batches = 1 if options.debug else options.epochs, sampler.batches_per_epoch
+    logger.info("%d epochs of %d batches of %d pairs", epochs, batches, sampler.batch_size)

@@ -44,6 +44,6 @@ def path_blends(num_classes: int, start: int, end: int, step: float) -> Tensor:
 
 
 def position_blends(num_classes: int, positions: list[float]) -> Tensor:
-    """Blends at positions between the anchors: (F, num_classes). The first anchor is at 0, the last at num_classes - 1."""
+    """Blends at positions between the anchors, from 0 for the first to num_classes - 1: (F, num_classes)."""
     index = torch.arange(num_classes)
     return (1 - (torch.tensor(positions)[:, None] - index).abs()).clamp(min=0)

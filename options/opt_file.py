@@ -11,12 +11,16 @@ _RULE = "{:-^50}"
 
 
 def options_text(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """`name: value` lines, those that differ from the default marked."""
+    """`name: value` lines; those that differ from the default name it."""
     lines = []
     for name, value in sorted(vars(options).items()):
         default = parser.get_default(name)
-        note = "" if value == default or _text(value) == _text(default) else f"\t[default: {_text(default)}]"
-        lines.append(f"{name}: {_text(value)}{note}")
+        note = (
+            ""
+            if value == default or value_text(value) == value_text(default)
+            else f"\t[default: {value_text(default)}]"
+        )
+        lines.append(f"{name}: {value_text(value)}{note}")
     return "\n".join([_RULE.format(" Options "), *lines, _RULE.format(" End ")])
 
 
@@ -36,5 +40,6 @@ def read_options(path: Path) -> dict[str, str | bool]:
     return saved
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
+    """A value as it is written on the command line."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -15,7 +15,7 @@ for class in 7-9 15-19 30-39 0-2 30-39 50-69; do
   person=$((person + 1))
 done > "$work/list.txt"
 python test.py --name demo_model --gpu_ids "${GPU_IDS:-0}" --image_path_file "$work/list.txt" --output_size 160 \
-  --traverse --interp_step 0.05 --deploy --full_progression --random_seed 0 --results_dir "$work"
+  --traverse --frames --interp_step 0.05 --deploy --full_progression --random_seed 0 --results_dir "$work"
 
 python - "$work/demo_model/test_latest_seed0" "$work/sheet/contact_sheet.jpg" <<'PYTHON'
 import shutil

@@ -20,7 +20,7 @@ Network = Literal["G", "D", "g_running"]
 
 # Parameters that have a block for each class, and the dimension they have it in.
 _CLASS_BLOCKS = (
-    (r"decoder\.mlp\.model\.1\..*weight", 1),
+    (r"decoder\.mlp\.model\.[01]\..*weight", 1),
     (r"age_encoder\.encoder\.15\.", 0),
     (r"(coarser\.\d+\.)?gan_head\.3\.", 0),
 )
@@ -32,7 +32,7 @@ _FRESH_SHARE = 0.03
 _DECIDING_OPTIONS = (
     (r"decoder\.StyledConvBlock_up", "--ngf, --n_downsample or --use_modulated_conv"),
     (r"decoder\.StyledConvBlock_\d", "--n_adaptive_blocks, --ngf or --use_modulated_conv"),
-    (r"decoder\.mlp\.model\.1\.", "--sort_order (number of classes) or --gen_dim_per_style"),
+    (r"decoder\.mlp\.model\.[01]\.", "--sort_order (number of classes) or --gen_dim_per_style"),
     (r"age_encoder\.encoder\.15\.", "--sort_order (number of classes), --gen_dim_per_style or --ngf"),
     (r"(id_encoder|age_encoder|decoder)\.", "--ngf, --n_downsample or --conv_weight_norm"),
     (r"gan_head\.3\.", "--sort_order (number of classes), --ndf or --n_layers_D"),

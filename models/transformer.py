@@ -40,6 +40,7 @@ class AgeTransformer:
         cls,
         weights: Path,
         config: GeneratorConfig,
+        *,
         device: torch.device,
         noise_sigma: float,
         precision: Precision = "fp32",

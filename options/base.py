@@ -38,6 +38,9 @@ TRAINING_ONLY = frozenset(
     )
 )
 
+# Files that make a folder a model.
+_WEIGHTS = "*_net_*.pth"
+
 _METAVARS: dict[object, str] = {
     boolean: "true|false",
     gpu_ids: "IDS",
@@ -177,17 +180,18 @@ def find_model(options: argparse.Namespace) -> Path:
         UserError: there is no such model; the message lists those that are there.
     """
     root: Path = options.checkpoints_dir
-    models = sorted({path.parent.relative_to(root).as_posix() for path in root.rglob("*_net_*.pth")})
+    models = sorted({path.parent.name for path in root.glob(f"*/{_WEIGHTS}")})
     if options.list_models:
         sys.stdout.writelines(f"{model}\n" for model in models)
         raise SystemExit(0)
-    if options.name not in models:
+    folder = root / str(options.name)
+    if not any(folder.glob(_WEIGHTS)):
         there = f"the models there are {', '.join(models)}" if models else "no model is there"
         raise UserError(
             f"--name {options.name}: no such model in {root}; {there}. "
             "python download_models.py fetches the published ones"
         )
-    return root / str(options.name)
+    return folder
 
 
 def parse(

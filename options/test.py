@@ -114,5 +114,5 @@ def _check_effects(options: argparse.Namespace, parser: CommandParser) -> None:
         if parser.get_default(name) in (None, False):
             raise UserError(f"{told}; add one of these, or leave --{name} out")
         logger.warning("%s", told)
-    for name in given.intersection(_OF_PAGE) if options.image_path_file else ():
+    for name in sorted(given.intersection(_OF_PAGE)) if options.image_path_file else ():
         logger.warning("--%s: has no effect on photos; it is for the page of test images", name)

@@ -72,12 +72,12 @@ def frame_rate(text: str) -> Fraction:
 
 
 def non_negative_ints(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between."""
-    return tuple(non_negative_int(part.strip()) for part in text.split(",") if part.strip())
+    """Whole numbers with commas between; brackets of a saved list are allowed."""
+    return tuple(non_negative_int(part.strip()) for part in text.strip(" []").split(",") if part.strip())
 
 
 def gpu_ids(text: str) -> tuple[int, ...]:
-    """GPUs with commas between; empty for the CPU, which -1 stands for."""
+    """GPUs with commas between. -1, or nothing, stands for the CPU and gives an empty tuple."""
     if text.strip() in ("", "-1"):
         return ()
     try:

@@ -148,6 +148,9 @@ def test_models_are_listed(run, use, tiny_model, tmp_path):
     assert use("--list_models").stdout == "männer 2\ntiny\n"
     assert run("evaluate.py", "--list_models").stdout == "männer 2\ntiny\n"
     assert run("test.py", "--list_models", "--checkpoints_dir", "elsewhere").stdout == ""
+    # A folder elsewhere that a link leads to is a model too.
+    (tmp_path / "checkpoints" / "tiny").rename(tmp_path / "stored")
+    (tmp_path / "checkpoints" / "tiny").symlink_to(tmp_path / "stored")
     done = run("test.py", "--name", "tinny", code=2)
     assert "--name tinny: no such model in checkpoints; the models there are männer 2, tiny" in done.stderr
 

@@ -10,16 +10,7 @@ from typing import Any
 from data.age_classes import ANCHORS
 from data.transforms import RESIZE_MODES
 from options.opt_file import OPT_FILE, read_options, value_text
-from options.types import (
-    boolean,
-    class_names,
-    gpu_ids,
-    integer,
-    limit,
-    non_negative_int,
-    positive_int,
-    relative_name,
-)
+from options.types import boolean, class_names, gpu_ids, integer, limit, non_negative_int, positive_int, relative_name
 from util.errors import UserError
 
 # These options belong to a model, not to a run. They are read from its opt.txt, so that --name is enough to use it.
@@ -41,14 +32,7 @@ TRAINING_ONLY = frozenset(
 # Files that make a folder a model.
 _WEIGHTS = "*_net_*.pth"
 
-_METAVARS: dict[object, str] = {
-    boolean: "true|false",
-    gpu_ids: "IDS",
-    class_names: "NAMES",
-    Path: "PATH",
-    relative_name: "NAME",
-    None: "NAME",
-}
+_METAVARS = {None: "NAME", relative_name: "NAME", Path: "PATH", gpu_ids: "IDS", class_names: "NAMES", boolean: "BOOL"}
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -91,7 +75,7 @@ class OptionGroup:
         self._parser.options[action.dest] = action
         if action.dest in self._parser.hidden:
             action.help = argparse.SUPPRESS
-        elif action.default not in (None, False) and action.help is not argparse.SUPPRESS:
+        elif action.default is not None and action.default is not False:
             action.help = f"{action.help or ''} (default: {value_text(action.default)})".strip()
         if action.nargs is None and action.choices is None and action.metavar is None:
             action.metavar = _METAVARS.get(action.type, "N")
@@ -123,47 +107,36 @@ def add_shared_options(parser: CommandParser) -> None:
     data.add_argument("--nThreads", type=integer(0, 1024), default=4, help="processes that read pictures")
     data.add_argument("--max_dataset_size", type=limit, default=math.inf, help="at most so many pictures of a class")
 
-    network = parser.group("network, read from the model's opt.txt where there is one")
-    network.add_argument("--input_nc", type=positive_int, default=3, help="channels of the input")
-    network.add_argument("--output_nc", type=positive_int, default=3, help="channels of the output")
-    network.add_argument("--ngf", type=integer(1, 4096), default=64, help="channels of the generator's first layer")
-    network.add_argument(
-        "--gen_dim_per_style", type=integer(1, 4096), default=50, help="entries of the age code for each class"
+    net = parser.group("network, read from the model's opt.txt where there is one")
+    net.add_argument("--input_nc", type=positive_int, default=3, help="channels of the input")
+    net.add_argument("--output_nc", type=positive_int, default=3, help="channels of the output")
+    net.add_argument("--ngf", type=integer(1, 4096), default=64, help="channels of the generator's first layer")
+    net.add_argument("--gen_dim_per_style", type=integer(1, 4096), default=50, help="age code entries for each class")
+    net.add_argument("--n_downsample", type=integer(1, 8), default=2, help="halvings in the identity encoder")
+    net.add_argument("--n_adaptive_blocks", type=integer(1, 64), default=4, help="styled blocks before upsampling")
+    net.add_argument(
+        "--id_enc_norm", choices=("pixel", "instance"), default="pixel", help="norm of the identity encoder"
     )
-    network.add_argument("--n_downsample", type=integer(1, 8), default=2, help="halvings in the identity encoder")
-    network.add_argument(
-        "--n_adaptive_blocks", type=integer(1, 64), default=4, help="styled blocks before the upsampling ones"
-    )
-    network.add_argument(
-        "--id_enc_norm", choices=("pixel", "instance"), default="pixel", help="normalisation of the identity encoder"
-    )
-    network.add_argument(
-        "--decoder_norm", choices=("pixel", "none"), default="pixel", help="normalisation of the decoder"
-    )
-    network.add_argument("--activation", choices=("lrelu", "relu"), default="lrelu", help="activation function")
-    network.add_argument("--use_modulated_conv", type=boolean, default=True, help="false: AdaIN in the decoder")
-    network.add_argument("--conv_weight_norm", type=boolean, default=True, help="equalised learning rate")
-    network.add_argument("--normalize_mlp", type=boolean, default=True, help="PixelNorm in the mapping network")
-    network.add_argument("--use_resblk_pixel_norm", action="store_true", help="PixelNorm after residual blocks")
-    network.add_argument("--no_cond_noise", action="store_true", help="age codes without noise")
-    network.add_argument("--no_moving_avg", action="store_true", help="use the generator, not its moving average")
+    net.add_argument("--decoder_norm", choices=("pixel", "none"), default="pixel", help="norm of the decoder")
+    net.add_argument("--activation", choices=("lrelu", "relu"), default="lrelu", help="activation function")
+    net.add_argument("--use_modulated_conv", type=boolean, default=True, help="false: AdaIN in the decoder")
+    net.add_argument("--conv_weight_norm", type=boolean, default=True, help="equalised learning rate")
+    net.add_argument("--normalize_mlp", type=boolean, default=True, help="PixelNorm in the mapping network")
+    net.add_argument("--use_resblk_pixel_norm", action="store_true", help="PixelNorm after residual blocks")
+    net.add_argument("--no_cond_noise", action="store_true", help="age codes without noise")
+    net.add_argument("--no_moving_avg", action="store_true", help="use the generator, not its moving average")
 
     display = parser.group("display")
     display.add_argument("--display_id", type=non_negative_int, default=1, help="visdom window; 0 for none")
     display.add_argument("--display_port", type=integer(1, 65535), default=8097, help="port of the visdom server")
     display.add_argument("--display_winsize", type=integer(16, 8192), default=256, help="size of a picture in pixels")
-    display.add_argument(
-        "--display_single_pane_ncols",
-        type=integer(0, 1024),
-        default=6,
-        help="pictures in a row; 0 for one window each",
-    )
+    display.add_argument("--display_single_pane_ncols", type=integer(0, 1024), default=6, help="pictures in a row")
 
 
 def add_photo_options(photos: OptionGroup) -> None:
     """Adds the options of commands that make portraits of photos."""
     photos.add_argument(
-        "--in_the_wild", action="store_true", help="take any photos: find, align and cut out the face first"
+        "--in_the_wild", action="store_true", help="take any photos: align and cut out the face first"
     )
     photos.add_argument(
         "--parser",
@@ -187,10 +160,8 @@ def find_model(options: argparse.Namespace) -> Path:
     folder = root / str(options.name)
     if not any(folder.glob(_WEIGHTS)):
         there = f"the models there are {', '.join(models)}" if models else "no model is there"
-        raise UserError(
-            f"--name {options.name}: no such model in {root}; {there}. "
-            "python download_models.py fetches the published ones"
-        )
+        get = "python download_models.py fetches the published ones"
+        raise UserError(f"--name {options.name}: no such model in {root}; {there}. {get}")
     return folder
 
 

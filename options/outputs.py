@@ -53,9 +53,8 @@ def planned_outputs(options: argparse.Namespace) -> list[Output]:
         blends = path_blends(count, number - jump, number + jump, options.interp_step)
         outputs += _series_outputs(options, f"_compare_to_{number}_jump_{jump}", blends)
     elif options.traverse:
-        outputs += _series_outputs(
-            options, "", traversal_blends(count, options.interp_step) if asked is None else asked
-        )
+        blends = traversal_blends(count, options.interp_step) if asked is None else asked
+        outputs += _series_outputs(options, "", blends)
     if options.deploy and options.full_progression:
         outputs.append(Output("deploy", "", anchors, _write_row))
     elif options.deploy:

@@ -21,17 +21,12 @@ _OF_PHOTOS = ("traverse", "deploy", "compare_to_trained_outputs")
 _OF_PAGE = ("debug_mode", "how_many", "ntest")
 # Which options have an effect only if one of the others is given.
 _NEEDS = {
-    "image_path_file": _OF_PHOTOS,
-    "in_the_wild": _OF_PHOTOS,
-    "make_video": ("traverse", "compare_to_trained_outputs"),
-    "frames": ("traverse", "compare_to_trained_outputs"),
+    **dict.fromkeys(("image_path_file", "in_the_wild"), _OF_PHOTOS),
+    **dict.fromkeys(("make_video", "frames", "interp_step"), ("traverse", "compare_to_trained_outputs")),
+    **dict.fromkeys(("compare_to_trained_class", "trained_class_jump"), ("compare_to_trained_outputs",)),
+    **dict.fromkeys(("fps", "crf"), ("make_video",)),
     "full_progression": ("deploy",),
     "ages": ("traverse", "deploy"),
-    "interp_step": ("traverse", "compare_to_trained_outputs"),
-    "compare_to_trained_class": ("compare_to_trained_outputs",),
-    "trained_class_jump": ("compare_to_trained_outputs",),
-    "fps": ("make_video",),
-    "crf": ("make_video",),
     "parser": ("in_the_wild",),
 }
 
@@ -59,13 +54,11 @@ def test_parser() -> CommandParser:
         help="the input and a series from one neighbour of a trained class to the other; no other series is made",
     )
     what.add_argument("--compare_to_trained_class", type=int, default=1, help="number of that class, from 0")
-    what.add_argument(
-        "--trained_class_jump", type=int, choices=(1, 2), default=1, help="how many classes away its neighbours are"
-    )
+    what.add_argument("--trained_class_jump", type=int, choices=(1, 2), default=1, help="distance of its neighbours")
 
     photos = parser.group("photos")
     photos.add_argument(
-        "--image_path_file", type=Path, help="a list of image paths, one a line; or one image; or a folder of images"
+        "--image_path_file", type=Path, help="a list of image paths, one a line; an image; or a folder"
     )
     add_photo_options(photos)
 

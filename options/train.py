@@ -33,9 +33,7 @@ def train_parser() -> CommandParser:
         type=Path,
         help="folder of a model to start from, whose --ngf may be a fraction of this one's",
     )
-    run.add_argument(
-        "--seed", type=non_negative_int, default=0, help="of initial weights, pairs, crops and age codes"
-    )
+    run.add_argument("--seed", type=non_negative_int, default=0, help="of weights, pairs, crops and age codes")
     run.add_argument("--debug", action="store_true", help="one epoch, displayed at every iteration")
     run.add_argument("--dry-run", action="store_true", help="print settings, counts and sizes, and stop")
     run.add_argument(
@@ -98,15 +96,10 @@ def train_parser() -> CommandParser:
         help="record an iteration and replay it: faster where launches take longer than the work",
     )
     speed.add_argument(
-        "--processes",
-        type=positive_int,
-        help="training processes on this machine; default: one for each of --gpu_ids",
+        "--processes", type=positive_int, help="processes on this machine; default: one for each of --gpu_ids"
     )
     speed.add_argument(
-        "--r1_interval",
-        type=positive_int,
-        default=1,
-        help="iterations from one R1 penalty to the next; 1 is the paper's",
+        "--r1_interval", type=positive_int, default=1, help="iterations from one R1 penalty to the next; paper: 1"
     )
 
     discriminator = parser.group("discriminator")

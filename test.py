@@ -1,199 +1,141 @@
-"""Turns portraits into series, progressions and comparisons of ages, and test images into a page (spec/cli.md)."""
+"""Uses a model on photos, or on test images for a page of results; `python test.py --help` says what it can make."""
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice, zip_longest
+from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from data.age_classes import position
 from data.classes import ClassImages, find_classes
 from data.photo_list import find_photos, for_each_portrait
 from data.portrait import Portrait, read_portrait
-from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
+from models.age_code import anchor_blends
 from models.transformer import AgeTransformer
 from options.build import load_transformer, portrait_reader, transform
+from options.outputs import Output, planned_outputs
 from options.test import parse_test_options, test_parser
 from util.device import choose_device
 from util.errors import UserError, run_command
 from util.html import Picture, picture_table, write_page
 from util.images import resize, write_image
-from util.sheets import row, row_after_gap
-from util.video import write_video
 
 logger = logging.getLogger(__name__)
-
-# A series (F, num_classes) of blends -> its frames (H, W, 3) uint8, made as they are asked for.
-Render = Callable[[Tensor], Iterator[np.ndarray]]
 
 
 def main() -> int:
     options = parse_test_options(test_parser())
-    of_photos = options.image_path_file is not None
-    photos = find_photos(options.image_path_file, "--image_path_file") if of_photos else []
-    most = min(options.ntest, options.max_dataset_size)
-    classes = [] if of_photos else find_classes(options.dataroot, options.phase, options.sort_order, most)
-    asked = asked_blends(options)
-    device = choose_device(options.gpu_ids)
-    transformer = load_transformer(options, device)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
     folder = options.results_dir / options.name / f"{options.phase}_{options.which_epoch}{seeded}"
     with logging_redirect_tqdm():
-        if of_photos:
-            return use_photos(options, transformer, device, photos, asked, folder)
-        return write_results(options, transformer, classes, folder)
+        return use_photos(options, folder) if options.image_path_file else write_results(options, folder)
 
 
-def use_photos(
-    options: argparse.Namespace,
-    transformer: AgeTransformer,
-    device: torch.device,
-    photos: Sequence[Path],
-    asked: Tensor | None,
-    folder: Path,
-) -> int:
-    """Makes of each photo what was asked for; returns the exit code."""
-    read = portrait_reader(options, device)
+def use_photos(options: argparse.Namespace, folder: Path) -> int:
+    """Makes of each photo what the options ask for; returns the exit code."""
+    photos = find_photos(options.image_path_file, "--image_path_file")
+    outputs = planned_outputs(options)
+    device = choose_device(options.gpu_ids)
+    transformer, read = load_transformer(options, device), portrait_reader(options, device)
     to_model_size = transform(options, flip=False)
 
     def use(name: str, portrait: Portrait) -> None:
-        pixels = portrait.at_size(to_model_size)
-        write_outputs(options, asked, folder, name, pixels, renderer(options, transformer, pixels))
+        pixels, seed = portrait.at_size(to_model_size), noise_seed(options)
+        for output in outputs:
+            frames = rendered(output, transformer, pixels, seed, options.output_size)
+            target = str(folder / output.folder / f"{name}{output.ending}")
+            output.write(target, resize(pixels, options.output_size), frames)
 
-    failed = for_each_portrait(photos, read, use)
-    logger.info("%d of %d photos done; results in %s", len(photos) - failed, len(photos), folder)
-    return 1 if failed else 0
+    skipped = for_each_portrait(photos, read, use)
+    logger.info("%d of %d photos done; results in %s", len(photos) - skipped, len(photos), folder)
+    return 1 if skipped else 0
 
 
-def write_results(
-    options: argparse.Namespace, transformer: AgeTransformer, classes: Sequence[ClassImages], folder: Path
-) -> int:
-    """The page of test images, one of each class in turn, at all ages; returns the exit code."""
+def rendered(
+    output: Output, transformer: AgeTransformer, pixels: np.ndarray, seed: int, size: int | None
+) -> Iterator[np.ndarray]:
+    """Yields an output's frames (H, W, 3) uint8 of a portrait, each made when it is asked for."""
+    frames = transformer.frames(pixels, output.blends, seed)
+    for frame in tqdm(frames, total=len(output.blends), unit="frame", leave=False):
+        yield resize(frame, size)
+
+
+def noise_seed(options: argparse.Namespace) -> int:
+    """The seed of a portrait's age codes, a new one each time unless the user gave one."""
+    return options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
+
+
+def write_results(options: argparse.Namespace, folder: Path) -> int:
+    """Writes a page that shows test images of each class at all ages; returns the exit code."""
+    most = min(options.ntest, options.max_dataset_size)
+    classes = find_classes(options.dataroot, options.phase, options.sort_order, most)
+    transformer = load_transformer(options, choose_device(options.gpu_ids))
     to_model_size = transform(options, flip=False)
-    images = list(islice(in_turn(classes), options.how_many))
+    images = in_turn(classes, options.how_many)
     rows: list[list[Picture]] = []
+    skipped = 0
     for name, path in tqdm(images, unit="image"):
         try:
             pixels = read_portrait(path).at_size(to_model_size)
-            rows += result_rows(options, transformer, name, path, pixels, folder)
+            for row in result_rows(options, transformer, name, pixels):
+                rows.append(written(row, folder, path.stem, name))
         except UserError as error:
+            skipped += 1
             logger.error("skipped: %s", error)
-    done = len(rows) // (2 if options.debug_mode else 1)
+    done = len(images) - skipped
     facts = {
         "model": f"{options.name}, epoch {options.which_epoch}",
         "classes": ", ".join(options.sort_order),
-        "test images": f"{done} of {sum(len(images.paths) for images in classes)} in {options.dataroot}",
+        "test images": f"{done} of {sum(len(of_class.paths) for of_class in classes)} in {options.dataroot}",
         "options": f"seed {options.random_seed}, {options.fineSize} pixels by {options.resize_or_crop}, "
         f"{options.precision}, {'last weights' if options.no_moving_avg else 'moving average'}, "
-        f"age codes {'without' if options.no_cond_noise else 'with'} noise, at most {options.how_many} images",
+        f"age codes {'without' if options.no_cond_noise else 'with'} noise, "
+        f"at most {options.how_many} images of each class",
     }
     title = f"{options.name}: results of epoch {options.which_epoch}"
     write_page(folder / "index.html", title, facts, [picture_table(["input", *options.sort_order], rows)])
     logger.info("%d of %d images done; see %s", done, len(images), folder / "index.html")
-    return 1 if done < len(images) else 0
+    return 1 if skipped else 0
 
 
-def in_turn(classes: Sequence[ClassImages]) -> Iterator[tuple[str, Path]]:
-    """Names and images: one of each class after another; classes with fewer run out first."""
-    for images in zip_longest(*(images.paths for images in classes)):
-        yield from ((known.name, path) for known, path in zip(classes, images, strict=True) if path is not None)
+def in_turn(classes: Sequence[ClassImages], turns: int) -> list[tuple[str, Path]]:
+    """Class names and images: each turn takes one of each class; classes with fewer images run out first."""
+    chosen = islice(zip_longest(*(of_class.paths for of_class in classes)), turns)
+    return [
+        (of_class.name, path)
+        for turn in chosen
+        for of_class, path in zip(classes, turn, strict=True)
+        if path is not None
+    ]
 
 
 def result_rows(
-    options: argparse.Namespace,
-    transformer: AgeTransformer,
-    name: str,
-    path: Path,
-    pixels: np.ndarray,
-    folder: Path,
-) -> list[list[Picture]]:
-    """A test image and its ages; in debug mode also what becomes of them on the way back to its own class."""
-    count = len(options.sort_order)
-    frames = list(renderer(options, transformer, pixels)(anchor_blends(count)))
-    made = [("input", pixels), *zip(options.sort_order, frames, strict=True)]
-    rows = [made]
+    options: argparse.Namespace, transformer: AgeTransformer, name: str, pixels: np.ndarray
+) -> list[dict[str, np.ndarray]]:
+    """An image at all ages, by label; in debug mode also what the way back to its own class makes of these."""
+    classes, seed = options.sort_order, noise_seed(options)
+    blends, own = anchor_blends(len(classes)), classes.index(name)
+    frames = list(transformer.frames(pixels, blends, seed))
+    rows = [{"input": pixels, **dict(zip(classes, frames, strict=True))}]
     if options.debug_mode:
-        number = options.sort_order.index(name)
-        own = anchor_blends(count)[number : number + 1]
-        back = [next(renderer(options, transformer, frame)(own)) for frame in frames]
-        rows.append(
-            [
-                ("reconstruction", frames[number]),
-                *((f"{age} back", f) for age, f in zip(options.sort_order, back, strict=True)),
-            ]
-        )
-    for label, frame in chain.from_iterable(rows):
-        write_image(folder / "images" / f"{name}_{path.stem}_{label}.png", resize(frame, options.output_size))
-
-    def picture(label: str) -> Picture:
-        caption = f"{path.stem} ({name})" if label == "input" else label
-        return Picture(f"images/{name}_{path.stem}_{label}.png", caption)
-
-    return [[picture(label) for label, _ in pairs] for pairs in rows]
+        back = [next(transformer.frames(frame, blends[own : own + 1], seed)) for frame in frames]
+        labels = [f"{age} back" for age in classes]
+        rows.append({"reconstruction": frames[own], **dict(zip(labels, back, strict=True))})
+    return [{label: resize(frame, options.output_size) for label, frame in row.items()} for row in rows]
 
 
-def renderer(options: argparse.Namespace, transformer: AgeTransformer, pixels: np.ndarray) -> Render:
-    """How the series of one portrait, (H, W, 3) uint8, are drawn; each with the same codes."""
-    seed = options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
-
-    def render(blends: Tensor) -> Iterator[np.ndarray]:
-        frames = transformer.frames(pixels, blends, seed)
-        for frame in tqdm(frames, total=len(blends), unit="frame", leave=False):
-            yield resize(frame, options.output_size)
-
-    return render
-
-
-def asked_blends(options: argparse.Namespace) -> Tensor | None:
-    """The series of the ages asked for; None where none were, so that each output has its own."""
-    if not options.ages:
-        return None
-    classes = options.sort_order
-    return position_blends(len(classes), [position(age, classes) for age in options.ages])
-
-
-def write_outputs(
-    options: argparse.Namespace, asked: Tensor | None, folder: Path, name: str, pixels: np.ndarray, render: Render
-) -> None:
-    """Writes all that was asked for of one portrait, (H, W, 3) uint8."""
-    classes = options.sort_order
-    portrait = resize(pixels, options.output_size)
-    if options.traverse:
-        write_series(options, folder / "traversal", name, render, asked)
-        if options.in_the_wild:
-            write_image(folder / "traversal" / f"{name}_portrait.png", portrait)
-    if options.deploy:
-        labels = [f"{age:g}" for age in options.ages] if options.ages else classes
-        frames = render(anchor_blends(len(classes)) if asked is None else asked)
-        if options.full_progression:
-            write_image(folder / "deploy" / f"{name}.png", row_after_gap(portrait, frames))
-        else:
-            for label, frame in zip(labels, frames, strict=True):
-                write_image(folder / "deploy" / f"{name}_{label}.png", frame)
-        if options.in_the_wild:
-            write_image(folder / "deploy" / f"{name}_portrait.png", portrait)
-    if options.compare_to_trained_outputs:
-        number, jump = options.compare_to_trained_class, options.trained_class_jump
-        trained = row(render(anchor_blends(len(classes))[number : number + 1]))
-        path = render(path_blends(len(classes), number - jump, number + jump, options.interp_step))
-        target = folder / "traversal" / f"{name}_compare_to_{number}_jump_{jump}.png"
-        write_image(target, row_after_gap(trained, path))
-
-
-def write_series(options: argparse.Namespace, folder: Path, name: str, render: Render, asked: Tensor | None) -> None:
-    """A series through all ages, or the ages asked for: a video, or a folder of numbered pictures."""
-    blends = traversal_blends(len(options.sort_order), options.interp_step) if asked is None else asked
-    if options.make_video:
-        write_video(folder / f"{name}.mp4", render(blends), options.fps)
-    else:
-        for number, frame in enumerate(render(blends)):
-            write_image(folder / name / f"{number:03d}.png", frame)
+def written(row: dict[str, np.ndarray], folder: Path, stem: str, name: str) -> list[Picture]:
+    """Writes a row's pictures below the page's folder."""
+    pictures = []
+    for label, pixels in row.items():
+        caption = f"{stem} ({name})" if label == "input" else label
+        pictures.append(Picture(f"images/{name}_{stem}_{label}.png", caption))
+        write_image(folder / pictures[-1].path, pixels)
+    return pictures
 
 
 if __name__ == "__main__":

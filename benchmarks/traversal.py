@@ -1,7 +1,7 @@
-"""Peak memory and seconds a frame of a traversal at default size, against decoding all frames at once.
+"""Measures peak memory and seconds a frame of a traversal at default size, against decoding all frames at once.
 
-Each measurement has a process of its own, since a process's peak never goes down again. The baseline is the
-original's way: the latents of the whole series through the decoder as one batch.
+Each measurement runs in a process of its own, because a process's peak never goes down again. The baseline is the
+original's way, which decodes the latents of the whole series as one batch.
 """
 
 import argparse
@@ -19,12 +19,12 @@ from models.transformer import AgeTransformer
 from util.images import to_pixels, to_tensor
 
 SIZE = 256
-# Frames of a traversal over six anchors -> its step (golden/README.md).
+# The number of frames of a traversal over six anchors, and its step (tests/golden/README.md).
 STEPS = {11: 0.5, 26: 0.2, 51: 0.1, 101: 0.05}
 
 
-def measure(frames: int, at_once: bool) -> tuple[float, float]:
-    """One series: (peak memory of the process in MiB, seconds a frame)."""
+def measure(frames: int, *, at_once: bool) -> tuple[float, float]:
+    """Makes one series and returns (peak memory of the process in MiB, seconds a frame)."""
     torch.manual_seed(0)
     config = GeneratorConfig()
     generator = Generator(config).eval().requires_grad_(False)
@@ -43,16 +43,10 @@ def measure(frames: int, at_once: bool) -> tuple[float, float]:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, seconds / made
 
 
-def measure_apart(frames: int, at_once: bool) -> tuple[float, float]:
-    """`measure` in a new process."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.traversal",
-        "--one",
-        str(frames),
-        *(["--at_once"] if at_once else []),
-    ]
+def measure_apart(frames: int, *, at_once: bool) -> tuple[float, float]:
+    """Runs `measure` in a new process."""
+    command = [sys.executable, "-m", "benchmarks.traversal", "--one", str(frames)]
+    command += ["--at_once"] if at_once else []
     memory, seconds = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(memory), float(seconds)
 
@@ -64,13 +58,13 @@ def main() -> None:
     parser.add_argument("--at_once", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        sys.stdout.write("{} {}\n".format(*measure(options.one, options.at_once)))
+        sys.stdout.write("{} {}\n".format(*measure(options.one, at_once=options.at_once)))
         return
     few, many = options.frames
     results = {
-        f"{few} frames": measure_apart(few, False),
-        f"{many} frames": measure_apart(many, False),
-        f"{few} frames at once (baseline)": measure_apart(few, True),
+        f"{few} frames": measure_apart(few, at_once=False),
+        f"{many} frames": measure_apart(many, at_once=False),
+        f"{few} frames at once (baseline)": measure_apart(few, at_once=True),
     }
     for name, (memory, seconds) in results.items():
         sys.stdout.write(f"{name}: peak {memory:.0f} MiB, {seconds:.2f} s a frame\n")

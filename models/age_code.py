@@ -1,4 +1,4 @@
-"""Age codes, and blends of them in the latent space W (spec/method.md sections 1 and 3)."""
+"""Age codes, and blends of them in the latent space W (docs/method.md, Ages)."""
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ def make_codes(
 ) -> Tensor:
     """Age codes of the anchor classes (B,) int64: (B, num_classes * dim_per_class) float32 on the CPU.
 
-    Gaussian noise, plus 1 on the entries of the class's own block. The noise comes from a CPU generator, so that a
-    seed gives the same codes on every device.
+    A code is Gaussian noise plus 1 on the entries of the class's own block. The noise comes from a CPU generator, so
+    that a seed gives the same codes on every device.
     """
     noise = torch.randn(len(classes), num_classes * dim_per_class, generator=rng) * sigma
     blocks = torch.nn.functional.one_hot(classes.cpu(), num_classes).repeat_interleave(dim_per_class, dim=1)
@@ -29,13 +29,13 @@ def anchor_blends(num_classes: int) -> Tensor:
 
 
 def traversal_blends(num_classes: int, step: float) -> Tensor:
-    """From the first anchor to the last: (F, num_classes), each leg by alpha in arange(1, 0, -step)."""
+    """From the first anchor to the last: (F, num_classes). On each leg the first weight falls by `step` a frame."""
     legs = [path_blends(num_classes, index, index + 1, step)[:-1] for index in range(num_classes - 1)]
     return torch.cat([*legs, anchor_blends(num_classes)[-1:]])
 
 
 def path_blends(num_classes: int, start: int, end: int, step: float) -> Tensor:
-    """Straight from one anchor to another, both included: (F, num_classes)."""
+    """In a straight line from one anchor to another, including both: (F, num_classes)."""
     alphas = torch.from_numpy(np.append(np.arange(1, 0, -step), 0.0)).float()
     blends = torch.zeros(len(alphas), num_classes)
     blends[:, start] = alphas
@@ -44,6 +44,6 @@ def path_blends(num_classes: int, start: int, end: int, step: float) -> Tensor:
 
 
 def position_blends(num_classes: int, positions: list[float]) -> Tensor:
-    """At positions between the anchors, 0 for the first and num_classes - 1 for the last: (F, num_classes)."""
+    """Blends at positions between the anchors, from 0 for the first to num_classes - 1: (F, num_classes)."""
     index = torch.arange(num_classes)
     return (1 - (torch.tensor(positions)[:, None] - index).abs()).clamp(min=0)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.loss_record import DivergedError
+from models.old_names import with_current_names
 from util.errors import UserError
 from util.files import atomic_path
 
@@ -178,8 +179,8 @@ def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) 
     Raises:
         UserError: a name or shape does not fit; the message names the source, the parameter and the option.
     """
-    weights = {name.removeprefix("module."): value for name, value in weights.items()}
     own = network.state_dict()
+    weights = with_current_names({name.removeprefix("module."): value for name, value in weights.items()}, own)
     for name, value in weights.items():
         if not isinstance(value, Tensor):
             raise UserError(f"{source}: '{name}' is no tensor; is it a file of weights?")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.layers import Blur, EqualizedConv2d
+from models.layers import Blur, conv2d
 
 _MOST_CHANNELS = 512
 _HEAD_SIZE = 4
@@ -44,13 +44,13 @@ class DiscriminatorBlock(nn.Module):
         super().__init__()
         self.conv0 = nn.Sequential(
             nn.ReflectionPad2d(1),
-            EqualizedConv2d(in_channels, out_channels, 3, equalized=equalized),
+            conv2d(in_channels, out_channels, 3, equalized=equalized),
             nn.LeakyReLU(0.2),
         )
         self.conv1 = nn.Sequential(
             Blur(out_channels),
             nn.Sequential(nn.ReflectionPad2d(1), nn.AvgPool2d(2, stride=1)),
-            EqualizedConv2d(out_channels, out_channels, 3, stride=2, equalized=equalized),
+            conv2d(out_channels, out_channels, 3, stride=2, equalized=equalized),
             nn.LeakyReLU(0.2),
         )
 
@@ -67,7 +67,7 @@ class Discriminator(nn.Module):
         # The empty first module keeps the published numbering.
         layers: list[nn.Module] = [
             nn.Identity(),
-            EqualizedConv2d(config.in_channels, channels, 1, equalized=config.equalized),
+            conv2d(config.in_channels, channels, 1, equalized=config.equalized),
             nn.LeakyReLU(0.2),
         ]
         for _ in range(config.layers):
@@ -77,9 +77,9 @@ class Discriminator(nn.Module):
         self.model = nn.Sequential(*layers)
         self.gan_head = nn.Sequential(
             nn.ReflectionPad2d(1),
-            EqualizedConv2d(channels + 1, channels, 3, equalized=config.equalized),
+            conv2d(channels + 1, channels, 3, equalized=config.equalized),
             nn.LeakyReLU(0.2),
-            EqualizedConv2d(channels, config.num_classes, _HEAD_SIZE, equalized=config.equalized),
+            conv2d(channels, config.num_classes, _HEAD_SIZE, equalized=config.equalized),
             nn.LeakyReLU(0.2),
         )
 

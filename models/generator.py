@@ -1,4 +1,4 @@
-"""The generator: identity encoder, age encoder, mapping network and decoder (spec/method.md section 3)."""
+"""The generator: identity encoder, age encoder, mapping network and decoder (docs/method.md, Generator)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from models.layers import Activation, EqualizedConv2d, EqualizedLinear, PixelNorm, StyledConvBlock, activation_layer
+from models.layers import (
+    Activation,
+    BlockStyle,
+    EqualizedLinear,
+    PixelNorm,
+    StyledConvBlock,
+    activation_layer,
+    conv2d,
+)
 
 LATENT_DIM = 256
 _MAPPING_LAYERS = 8
@@ -30,7 +38,7 @@ class GeneratorConfig:
             training collapses.
         modulated: modulated convolutions in the decoder, or convolutions with AdaIN.
         normalize_mlp: PixelNorm in the mapping network and after the style branches.
-        equalized: equalised learning rate.
+        equalized: equalised learning rate in the encoders' convolutions; all other layers always have it.
     """
 
     ngf: int = 64
@@ -64,11 +72,11 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
-            EqualizedConv2d(channels, channels, 3, equalized=config.equalized),
+            conv2d(channels, channels, 3, equalized=config.equalized),
             _id_norm(channels, config),
             nn.ReLU(),
             nn.ReflectionPad2d(1),
-            EqualizedConv2d(channels, channels, 3, equalized=config.equalized),
+            conv2d(channels, channels, 3, equalized=config.equalized),
             _id_norm(channels, config),
         )
         self.norm = PixelNorm() if config.residual_pixel_norm else nn.Identity()
@@ -85,14 +93,14 @@ class IdentityEncoder(nn.Module):
         channels = config.ngf
         layers: list[nn.Module] = [
             nn.ReflectionPad2d(3),
-            EqualizedConv2d(config.in_channels, channels, 7, equalized=config.equalized),
+            conv2d(config.in_channels, channels, 7, equalized=config.equalized),
             _id_norm(channels, config),
             nn.ReLU(),
         ]
         for _ in range(config.downsamplings):
             layers += [
                 nn.ReflectionPad2d(1),
-                EqualizedConv2d(channels, channels * 2, 3, stride=2, equalized=config.equalized),
+                conv2d(channels, channels * 2, 3, stride=2, equalized=config.equalized),
                 _id_norm(channels * 2, config),
                 nn.ReLU(),
             ]
@@ -112,17 +120,17 @@ class AgeEncoder(nn.Module):
         channels = config.ngf
         layers: list[nn.Module] = [
             nn.ReflectionPad2d(3),
-            EqualizedConv2d(config.in_channels, channels, 7, equalized=config.equalized),
+            conv2d(config.in_channels, channels, 7, equalized=config.equalized),
             activation_layer(config.activation),
         ]
         for _ in range(4):
             layers += [
                 nn.ReflectionPad2d(1),
-                EqualizedConv2d(channels, channels * 2, 3, stride=2, equalized=config.equalized),
+                conv2d(channels, channels * 2, 3, stride=2, equalized=config.equalized),
                 activation_layer(config.activation),
             ]
             channels *= 2
-        layers.append(EqualizedConv2d(channels, config.code_dim, 1, equalized=config.equalized))
+        layers.append(conv2d(channels, config.code_dim, 1, equalized=config.equalized))
         self.encoder = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -134,13 +142,14 @@ class MappingNetwork(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        layers: list[nn.Module] = [_mlp_norm(config)]
+        norm = [PixelNorm()] if config.normalize_mlp else []
+        layers: list[nn.Module] = [*norm]
         width = config.code_dim
         for index in range(_MAPPING_LAYERS):
-            layers.append(EqualizedLinear(width, LATENT_DIM, config.equalized))
+            layers.append(EqualizedLinear(width, LATENT_DIM))
             if index < _MAPPING_LAYERS - 1:
                 layers.append(activation_layer(config.activation))
-            layers.append(_mlp_norm(config))
+            layers += norm
             width = LATENT_DIM
         self.model = nn.Sequential(*layers)
 
@@ -151,37 +160,30 @@ class MappingNetwork(nn.Module):
 class Decoder(nn.Module):
     """Identity features (B, 4 * ngf, h, w) and latents (B, 256) -> images (B, 3, 4h, 4w) in [-1, 1], by default.
 
-    The mapping network stands inside as `mlp`, where the published files have it.
+    The mapping network is inside as `mlp`, because the published files have it there.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        channels = config.id_channels
-        self.block_names: list[str] = []
-
-        def add(name: str, out_channels: int, upsample: bool) -> None:
-            block = StyledConvBlock(
-                channels,
-                out_channels,
-                LATENT_DIM,
-                upsample,
-                config.modulated,
-                config.decoder_pixel_norm,
-                config.normalize_mlp,
-                config.equalized,
-                config.activation,
-            )
-            self.add_module(name, block)
-            self.block_names.append(name)
-
-        for index in range(config.adaptive_blocks):
-            add(f"StyledConvBlock_{index}", channels, upsample=False)
-        for index in range(config.downsamplings):
-            add(f"StyledConvBlock_up{index}", channels // 2, upsample=True)
-            channels //= 2
-        self.conv_img = nn.Sequential(
-            EqualizedConv2d(channels, config.out_channels, 1, equalized=config.equalized), nn.Tanh()
+        style = BlockStyle(
+            latent_dim=LATENT_DIM,
+            modulated=config.modulated,
+            normalize_style=config.normalize_mlp,
+            pixel_norm=config.decoder_pixel_norm,
+            activation=config.activation,
         )
+        channels = config.id_channels
+        blocks: dict[str, StyledConvBlock] = {}
+        for index in range(config.adaptive_blocks):
+            blocks[f"StyledConvBlock_{index}"] = StyledConvBlock(channels, channels, style)
+        for index in range(config.downsamplings):
+            blocks[f"StyledConvBlock_up{index}"] = StyledConvBlock(channels, channels // 2, style, upsample=True)
+            channels //= 2
+        for name, block in blocks.items():
+            self.add_module(name, block)
+        self.block_names = tuple(blocks)
+        # The layer that makes RGB keeps its equalised learning rate in all variants.
+        self.conv_img = nn.Sequential(conv2d(channels, config.out_channels, 1), nn.Tanh())
         self.mlp = MappingNetwork(config)
 
     def forward(self, id_features: Tensor, latents: Tensor) -> Tensor:
@@ -193,7 +195,7 @@ class Decoder(nn.Module):
 
 @dataclass(frozen=True)
 class TrainingForward:
-    """What the generator makes of a batch in training; images (B, 3, H, W) in [-1, 1]."""
+    """The generator's outputs for a training batch; images (B, 3, H, W) in [-1, 1]."""
 
     rec: Tensor
     gen: Tensor
@@ -217,8 +219,8 @@ class Generator(nn.Module):
         self.id_encoder = IdentityEncoder(config)
         self.age_encoder = AgeEncoder(config)
         self.decoder = Decoder(config)
-        # The layout that CPUs and tensor cores convolve fastest. On some CPUs the other's kernels also round so
-        # coarsely that pictures leave the golden tolerance. (torch's stubs do not know the argument.)
+        # CPUs and tensor cores convolve fastest in this layout. On some CPUs the kernels for the other layout also
+        # round so coarsely that pictures leave the golden tolerance. (torch's stubs do not know the argument.)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, images: Tensor) -> Tensor:
@@ -249,7 +251,3 @@ class Generator(nn.Module):
 
 def _id_norm(channels: int, config: GeneratorConfig) -> nn.Module:
     return PixelNorm() if config.id_norm == "pixel" else nn.InstanceNorm2d(channels, affine=False)
-
-
-def _mlp_norm(config: GeneratorConfig) -> nn.Module:
-    return PixelNorm() if config.normalize_mlp else nn.Identity()

@@ -1,4 +1,4 @@
-"""How the networks' weights begin (docs/training_notes.md)."""
+"""Initial weights of the networks (docs/training_notes.md)."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from models.generator import Generator
 
 
 def initialize_centered(generator: Generator) -> None:
-    """The initialisation that keeps training from collapsing into a flat picture (docs/training_notes.md)."""
+    """Initialises the generator so that training does not collapse into a flat picture."""
     center_kernels(generator.id_encoder)
     center_kernels(generator.decoder)
     shrink_head(generator)
@@ -15,9 +15,9 @@ def initialize_centered(generator: Generator) -> None:
 
 @torch.no_grad()
 def center_kernels(part: nn.Module) -> None:
-    """Takes from every kernel its mean over its inputs.
+    """Subtracts from every kernel its mean over its inputs.
 
-    The large constant part of rectified features then does not drown their variation over space.
+    Otherwise the large constant part of rectified features drowns their variation over space.
     """
     for parameter in part.parameters():
         if parameter.dim() == 4 and parameter.shape[2:] != (1, 1):
@@ -26,6 +26,6 @@ def center_kernels(part: nn.Module) -> None:
 
 @torch.no_grad()
 def shrink_head(generator: Generator, scale: float = 0.05) -> None:
-    """Starts the RGB head small, where tanh is not yet saturated."""
+    """Makes the RGB layer's initial weights small, so that tanh is not saturated at the start."""
     for parameter in generator.decoder.conv_img.parameters():
         parameter.mul_(scale)

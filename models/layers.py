@@ -1,9 +1,12 @@
-"""The layers of the networks (spec/method.md section 2).
+"""The layers of the networks (docs/method.md, Layers).
 
-Module and parameter names are those of the published weights (tests/golden/keys_*.json).
+Modules and parameters have the names of the published weights (tests/golden/keys_*.json).
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -18,47 +21,50 @@ def activation_layer(name: Activation) -> nn.Module:
     return nn.LeakyReLU(0.2) if name == "lrelu" else nn.ReLU()
 
 
-class _Weights(nn.Module):
-    """A weight and a bias; with `equalized`, stored as N(0, 1) and scaled by sqrt(2 / fan_in) at run time.
-
-    Equalised weights are called `weight_orig`, plain ones (He-initialised, the same scale) `weight`.
-    """
-
-    def __init__(self, shape: tuple[int, ...], equalized: bool) -> None:
-        super().__init__()
-        self.equalized = equalized
-        self.scale = math.sqrt(2 / math.prod(shape[1:]))
-        self.bias = nn.Parameter(torch.zeros(shape[0]))
-        if equalized:
-            self.weight_orig = nn.Parameter(torch.randn(shape))
-        else:
-            self.weight = nn.Parameter(torch.randn(shape) * self.scale)
-
-    def effective(self) -> Tensor:
-        return self.weight_orig * self.scale if self.equalized else self.weight
+def conv2d(in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, equalized: bool = True) -> nn.Module:
+    """A convolution without padding: with equalised learning rate, or a plain one that starts at the same scale."""
+    if equalized:
+        return EqualizedConv2d(in_channels, out_channels, kernel, stride)
+    plain = nn.Conv2d(in_channels, out_channels, kernel, stride)
+    nn.init.kaiming_normal_(plain.weight)
+    nn.init.zeros_(plain.bias)  # type: ignore[arg-type]
+    return plain
 
 
 class EqualizedConv2d(nn.Module):
-    """Convolution with equalised learning rate: (B, in, H, W) -> (B, out, H', W'). No padding."""
+    """Convolution with equalised learning rate: (B, in, H, W) -> (B, out, H', W')."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, equalized: bool = True):
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv = _Weights((out_channels, in_channels, kernel, kernel), equalized)
+        self.conv = _EqualizedWeights((out_channels, in_channels, kernel, kernel))
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.conv.effective(), self.conv.bias, stride=self.stride)
+        return F.conv2d(x, self.conv.scaled(), self.conv.bias, stride=self.stride)
 
 
 class EqualizedLinear(nn.Module):
     """Linear layer with equalised learning rate: (B, in) -> (B, out)."""
 
-    def __init__(self, in_features: int, out_features: int, equalized: bool = True) -> None:
+    def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
-        self.linear = _Weights((out_features, in_features), equalized)
+        self.linear = _EqualizedWeights((out_features, in_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.linear.effective(), self.linear.bias)
+        return F.linear(x, self.linear.scaled(), self.linear.bias)
+
+
+class _EqualizedWeights(nn.Module):
+    """A bias, and a weight that is stored as N(0, 1) and scaled by sqrt(2 / fan_in) at run time."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.scale = math.sqrt(2 / math.prod(shape[1:]))
+        self.bias = nn.Parameter(torch.zeros(shape[0]))
+        self.weight_orig = nn.Parameter(torch.randn(shape))
+
+    def scaled(self) -> Tensor:
+        return self.weight_orig * self.scale
 
 
 class PixelNorm(nn.Module):
@@ -71,8 +77,8 @@ class PixelNorm(nn.Module):
 class Blur(nn.Module):
     """Depthwise binomial 3x3 filter with zero padding: (B, channels, H, W) -> the same shape.
 
-    Twice differentiable, as the R1 penalty asks. The kernel and its mirror image are buffers because the published
-    files carry both.
+    It can be differentiated twice, which the R1 penalty needs. The kernel and its mirror image are buffers because
+    the published files carry both.
     """
 
     weight: Tensor
@@ -92,7 +98,7 @@ class Blur(nn.Module):
 class _SymmetricFilter(torch.autograd.Function):
     """Depthwise convolution with a constant symmetric kernel, which is its own gradient.
 
-    PyTorch's second derivative of a grouped convolution goes through the channels one by one.
+    It exists for speed: PyTorch computes the second derivative of a grouped convolution channel by channel.
     """
 
     @staticmethod
@@ -106,29 +112,47 @@ class _SymmetricFilter(torch.autograd.Function):
         return _SymmetricFilter.apply(gradient, kernel), None
 
 
-class ModulatedConv2d(nn.Module):
-    """Styled 3x3 convolution: x (B, in, H, W), latent (B, latent_dim) -> (B, out, H, W), or (B, out, 2H, 2W).
+class _StyledConv2d(nn.Module):
+    """What both styled 3x3 convolutions hold: a kernel, a bias, and branches that turn a latent into styles."""
 
-    Each sample's kernel is scaled by 1 + style over its inputs and demodulated to unit norm over its outputs. It is
-    computed as demod * conv(x * (1 + style)) with one kernel shared by the whole batch.
-    """
+    mlp_class_std: nn.Module
+    mlp_class_mean: nn.Module
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         latent_dim: int,
+        *,
         upsample: bool = False,
         normalize_style: bool = True,
-        equalized: bool = True,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(1, out_channels, 1, 1))
-        self.mlp_class_std = _style_branch(latent_dim, in_channels, normalize_style, equalized)
+        for name, channels in self.style_branches(in_channels, out_channels).items():
+            branch = EqualizedLinear(latent_dim, channels)
+            self.add_module(name, nn.Sequential(branch, PixelNorm()) if normalize_style else branch)
         self.blur = Blur(out_channels)
         self.upsample = upsample
         self.scale = math.sqrt(2 / (in_channels * 9))
+
+    @staticmethod
+    def style_branches(in_channels: int, out_channels: int) -> Mapping[str, int]:
+        """Each style branch and how many channels it styles."""
+        raise NotImplementedError
+
+
+class ModulatedConv2d(_StyledConv2d):
+    """Styled 3x3 convolution: x (B, in, H, W), latent (B, latent_dim) -> (B, out, H, W), or (B, out, 2H, 2W).
+
+    Each sample's kernel is scaled by 1 + style over its inputs and demodulated to unit norm over its outputs. It is
+    computed as demodulation * conv(x * (1 + style)) with one kernel shared by the whole batch.
+    """
+
+    @staticmethod
+    def style_branches(in_channels: int, out_channels: int) -> Mapping[str, int]:
+        return {"mlp_class_std": in_channels}
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         style = 1 + self.mlp_class_std(latent)
@@ -141,29 +165,15 @@ class ModulatedConv2d(nn.Module):
         return self.blur(_upsampled_conv(x, weight) * demodulation + self.bias)
 
 
-class AdaptiveNormConv2d(nn.Module):
+class AdaptiveNormConv2d(_StyledConv2d):
     """The alternative to `ModulatedConv2d` (`--use_modulated_conv false`): convolution, then AdaIN.
 
     Adaptive instance normalisation (Huang and Belongie 2017): the latent gives each channel's scale and shift.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        latent_dim: int,
-        upsample: bool = False,
-        normalize_style: bool = True,
-        equalized: bool = True,
-    ) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(1, out_channels, 1, 1))
-        self.mlp_class_std = _style_branch(latent_dim, out_channels, normalize_style, equalized)
-        self.mlp_class_mean = _style_branch(latent_dim, out_channels, normalize_style, equalized)
-        self.blur = Blur(out_channels)
-        self.upsample = upsample
-        self.scale = math.sqrt(2 / (in_channels * 9))
+    @staticmethod
+    def style_branches(in_channels: int, out_channels: int) -> Mapping[str, int]:
+        return {"mlp_class_std": out_channels, "mlp_class_mean": out_channels}
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         weight = self.weight * self.scale
@@ -173,40 +183,48 @@ class AdaptiveNormConv2d(nn.Module):
         return F.instance_norm(x) * scale + shift + self.bias
 
 
+@dataclass(frozen=True)
+class BlockStyle:
+    """What all styled blocks of a decoder have in common.
+
+    Attributes:
+        latent_dim: length of the latents.
+        modulated: modulated convolutions, or convolutions with AdaIN.
+        normalize_style: whether the style branches end in PixelNorm.
+        pixel_norm: whether each convolution is followed by PixelNorm.
+        activation: the activation after each convolution.
+    """
+
+    latent_dim: int
+    modulated: bool = True
+    normalize_style: bool = True
+    pixel_norm: bool = True
+    activation: Activation = "lrelu"
+
+
 class StyledConvBlock(nn.Module):
-    """Two styled convolutions by one latent: x (B, in, H, W) -> (B, out, H, W), or (B, out, 2H, 2W) upsampling.
+    """Two convolutions styled by one latent: x (B, in, H, W) -> (B, out, H, W), or (B, out, 2H, 2W) with `upsample`.
 
     Each is followed by the activation, a gain of sqrt(2) and PixelNorm. Only the first upsamples.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        latent_dim: int,
-        upsample: bool = False,
-        modulated: bool = True,
-        pixel_norm: bool = True,
-        normalize_style: bool = True,
-        equalized: bool = True,
-        activation: Activation = "lrelu",
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle, *, upsample: bool = False) -> None:
         super().__init__()
-        conv = ModulatedConv2d if modulated else AdaptiveNormConv2d
-        self.conv0 = conv(in_channels, out_channels, latent_dim, upsample, normalize_style, equalized)
-        self.conv1 = conv(out_channels, out_channels, latent_dim, False, normalize_style, equalized)
-        self.activation = activation_layer(activation)
-        self.norm = PixelNorm() if pixel_norm else nn.Identity()
+        conv = partial(
+            ModulatedConv2d if style.modulated else AdaptiveNormConv2d,
+            out_channels=out_channels,
+            latent_dim=style.latent_dim,
+            normalize_style=style.normalize_style,
+        )
+        self.conv0 = conv(in_channels, upsample=upsample)
+        self.conv1 = conv(out_channels)
+        self.activation = activation_layer(style.activation)
+        self.norm = PixelNorm() if style.pixel_norm else nn.Identity()
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         for conv in (self.conv0, self.conv1):
             x = self.norm(self.activation(conv(x, latent)) * math.sqrt(2))
         return x
-
-
-def _style_branch(latent_dim: int, channels: int, normalize: bool, equalized: bool) -> nn.Sequential:
-    layers: list[nn.Module] = [EqualizedLinear(latent_dim, channels, equalized)]
-    return nn.Sequential(*layers, PixelNorm()) if normalize else nn.Sequential(*layers)
 
 
 def _reflect(x: Tensor) -> Tensor:
@@ -222,11 +240,11 @@ def _repeat_border(x: Tensor) -> Tensor:
 
 
 def _upsampled_conv(x: Tensor, weight: Tensor) -> Tensor:
-    """A 3x3 convolution of the nearest x2 upsampled, reflection-padded x, with a quarter of its work.
+    """A 3x3 convolution of x after nearest x2 upsampling and reflection padding, at a quarter of the work.
 
-    Nearest upsampling is zeros between the pixels, then the sum of each 2x2 neighbourhood. The sum is linear and can
-    be taken last, after a convolution over the zeros, which is a transposed one of the low resolution. Reflection of
-    the upsampled map repeats the border of the low one.
+    Nearest upsampling puts zeros between the pixels and then sums each 2x2 neighbourhood. The sum is linear, so it
+    can come last. Before it, a convolution over the zeros is a transposed convolution at the low resolution.
+    Reflecting the upsampled map repeats the border of the low one.
     """
     spread = F.conv_transpose2d(_repeat_border(x), weight.flip(2, 3).transpose(0, 1), stride=2, padding=2)
     return F.avg_pool2d(spread, 2, stride=1, divisor_override=1)

@@ -1,4 +1,4 @@
-"""Weights and a portrait -> the same person at other ages, frame by frame."""
+"""Makes frames of a person at other ages from a portrait and a generator's weights."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +20,10 @@ class AgeTransformer:
     """A generator in use.
 
     Args:
-        generator: on `device`, not in training.
-        device: where it runs.
-        noise_sigma: of the age codes; the method keeps it at inference.
-        precision: of the networks' arithmetic; frames are float32 anyway.
+        generator: on `device` and in evaluation mode.
+        device: where the generator runs.
+        noise_sigma: standard deviation of the age codes' noise, which the method adds at inference too.
+        precision: arithmetic of the networks; latents are blended in float32 in any case.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class AgeTransformer:
         cls,
         weights: Path,
         config: GeneratorConfig,
+        *,
         device: torch.device,
         noise_sigma: float,
         precision: Precision = "fp32",
@@ -49,12 +50,12 @@ class AgeTransformer:
         return cls(generator.to(device).eval().requires_grad_(False), device, noise_sigma, precision)
 
     def frames(self, pixels: np.ndarray, blends: Tensor, seed: int) -> Iterator[np.ndarray]:
-        """Yields the frames of a series, made a few at a time, so that memory does not depend on their number.
+        """Yields the frames of a series. It makes a few at a time, so that memory does not grow with their number.
 
         Args:
             pixels: (H, W, 3) uint8, a masked portrait of the model's size.
             blends: (F, num_classes), weights over the anchors' latents (models/age_code.py).
-            seed: of the codes' noise, which is drawn once for all anchors.
+            seed: seed of the codes' noise, which is drawn once for the whole series.
 
         Yields:
             F frames (H, W, 3) uint8.

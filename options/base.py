@@ -1,102 +1,177 @@
-"""The options of every command (spec/cli.md), how they are saved, and what the networks get of them."""
+"""The options that commands share, and how a command's options are read."""
 
 import argparse
-import logging
 import math
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from data.age_classes import ANCHORS
 from data.transforms import RESIZE_MODES
-from options.opt_file import OPT_FILE, read_options
-from options.types import boolean, class_names, gpu_ids, limit, positive, whole
+from options.opt_file import OPT_FILE, read_options, value_text
+from options.types import boolean, class_names, gpu_ids, integer, limit, non_negative_int, positive_int, relative_name
 from util.errors import UserError
 
-logger = logging.getLogger(__name__)
-
-# What belongs to a model rather than to a run: read from its opt.txt, so that --name is enough to use it.
+# These options belong to a model, not to a run. They are read from its opt.txt, so that --name is enough to use it.
 MODEL_OPTIONS = (
     *("loadSize", "fineSize", "resize_or_crop", "sort_classes", "sort_order", "input_nc", "output_nc"),
-    *(
-        "ngf",
-        "n_downsample",
-        "n_adaptive_blocks",
-        "gen_dim_per_style",
-        "no_cond_noise",
-        "id_enc_norm",
-        "decoder_norm",
-    ),
-    *("activation", "use_modulated_conv", "conv_weight_norm", "normalize_mlp", "use_resblk_pixel_norm"),
-    *("ndf", "n_layers_D", "num_D"),
+    *("ngf", "n_downsample", "n_adaptive_blocks", "gen_dim_per_style", "no_cond_noise", "id_enc_norm"),
+    *("decoder_norm", "activation", "use_modulated_conv", "conv_weight_norm", "normalize_mlp"),
+    *("use_resblk_pixel_norm", "ndf", "n_layers_D", "num_D"),
 )
 
+# Commands that use a model accept these for the sake of old scripts, but have no use for them.
+TRAINING_ONLY = frozenset(
+    (
+        *("batchSize", "serial_batches", "no_flip", "nThreads", "sort_classes"),
+        *("display_id", "display_port", "display_winsize", "display_single_pane_ncols"),
+    )
+)
 
-def add_shared_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every command takes, with the method's defaults."""
-    run = parser.add_argument_group("run")
-    run.add_argument("--name", default="debug", help="experiment: the folder below --checkpoints_dir")
-    run.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"), help="where experiments are kept")
-    run.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="GPUs, such as 0,1; -1 for the CPU")
-    run.add_argument("--which_epoch", default="latest", help="checkpoint to load: latest or an epoch")
+# Files that make a folder a model.
+_WEIGHTS = "*_net_*.pth"
+
+_METAVARS = {None: "NAME", relative_name: "NAME", Path: "PATH", gpu_ids: "IDS", class_names: "NAMES", boolean: "BOOL"}
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A strict parser that remembers its options by name, and whose --help shows defaults and readable placeholders.
+
+    Args:
+        script: name of the command.
+        description: what the command does.
+        examples: complete commands, one a line.
+        hidden: options that are accepted but not listed.
+    """
+
+    def __init__(self, script: str, description: str, examples: str = "", hidden: Collection[str] = ()) -> None:
+        super().__init__(
+            prog=script,
+            usage=f"{script} [options]; {script} --help lists them",
+            description=description,
+            epilog=examples and f"examples:\n{examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.hidden = frozenset(hidden)
+        self.options: dict[str, argparse.Action] = {}
+
+    def group(self, title: str) -> "OptionGroup":
+        """A group of options under a heading of --help."""
+        return OptionGroup(self, self.add_argument_group(title))
+
+
+class OptionGroup:
+    """Options under one heading of --help, or of which one excludes the others."""
+
+    def __init__(self, parser: CommandParser, group: Any) -> None:
+        self._parser = parser
+        self._group = group
+
+    def add_argument(self, *names: str, **settings: Any) -> None:
+        """Adds an option, as `argparse.ArgumentParser.add_argument` does."""
+        action = self._group.add_argument(*names, **settings)
+        self._parser.options[action.dest] = action
+        if action.dest in self._parser.hidden:
+            action.help = argparse.SUPPRESS
+        elif action.default is not None and action.default is not False:
+            action.help = f"{action.help or ''} (default: {value_text(action.default)})".strip()
+        if action.nargs is None and action.choices is None and action.metavar is None:
+            action.metavar = _METAVARS.get(action.type, "N")
+
+    def add_mutually_exclusive_group(self, *, required: bool) -> "OptionGroup":
+        """A group within this one, of which at most one option may be given."""
+        return OptionGroup(self._parser, self._group.add_mutually_exclusive_group(required=required))
+
+
+def add_shared_options(parser: CommandParser) -> None:
+    """Adds the options that every command takes, with the method's defaults."""
+    run = parser.group("model and machine")
+    run.add_argument("--name", type=relative_name, default="debug", help="model: a folder below --checkpoints_dir")
+    run.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"), help="folder that holds the models")
+    run.add_argument("--which_epoch", type=relative_name, default="latest", help="checkpoint: latest or an epoch")
+    run.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="GPUs, such as 0,1; -1 stands for the CPU")
     run.add_argument("--verbose", action="store_true", help="describe the networks")
 
-    data = parser.add_argument_group("data")
-    data.add_argument("--dataroot", type=Path, default=Path("datasets/males"), help="data set")
-    data.add_argument("--batchSize", type=positive, default=1, help="pairs in a batch")
-    data.add_argument("--loadSize", type=positive, default=256, help="pictures are resized to this many pixels")
-    data.add_argument("--fineSize", type=positive, default=256, help="and cut to this many")
-    data.add_argument("--resize_or_crop", choices=RESIZE_MODES, default="resize_and_crop")
-    data.add_argument("--sort_classes", type=boolean, default=True, help="false: classes of the data set, by number")
+    data = parser.group("data")
+    data.add_argument("--dataroot", type=Path, default=Path("datasets/males"), help="folder of the data set")
+    data.add_argument("--batchSize", type=integer(1, 65536), default=1, help="pairs in a batch")
+    data.add_argument("--loadSize", type=integer(4, 8192), default=256, help="pictures are resized to so many pixels")
+    data.add_argument("--fineSize", type=integer(4, 8192), default=256, help="and then cut to so many pixels")
+    data.add_argument("--resize_or_crop", choices=RESIZE_MODES, default="resize_and_crop", help="how they get there")
+    data.add_argument("--sort_classes", type=boolean, default=True, help="false: find the classes in the data set")
     data.add_argument("--sort_order", type=class_names, default=ANCHORS, help="anchor classes, youngest first")
-    data.add_argument("--serial_batches", action="store_true", help="pictures in order, not at random")
-    data.add_argument("--no_flip", action="store_true", help="no mirrored pictures in training")
-    data.add_argument("--nThreads", type=whole, default=4, help="processes that read pictures")
-    data.add_argument("--max_dataset_size", type=limit, default=math.inf, help="most pictures of each class")
+    data.add_argument("--serial_batches", action="store_true", help="take pictures in order, not at random")
+    data.add_argument("--no_flip", action="store_true", help="do not mirror pictures in training")
+    data.add_argument("--nThreads", type=integer(0, 1024), default=4, help="processes that read pictures")
+    data.add_argument("--max_dataset_size", type=limit, default=math.inf, help="at most so many pictures of a class")
 
-    model = parser.add_argument_group("model")
-    model.add_argument("--input_nc", type=positive, default=3, help="channels of the input")
-    model.add_argument("--output_nc", type=positive, default=3, help="channels of the output")
-    model.add_argument("--ngf", type=positive, default=64, help="channels of the generator's first layer")
-    model.add_argument("--gen_dim_per_style", type=positive, default=50, help="age code entries of each class")
-    model.add_argument("--n_downsample", type=positive, default=2, help="halvings in the identity encoder")
-    model.add_argument("--n_adaptive_blocks", type=positive, default=4, help="styled blocks before upsampling")
-    model.add_argument("--id_enc_norm", choices=("pixel", "instance"), default="pixel")
-    model.add_argument("--decoder_norm", choices=("pixel", "none"), default="pixel")
-    model.add_argument("--activation", choices=("lrelu", "relu"), default="lrelu")
-    model.add_argument("--use_modulated_conv", type=boolean, default=True, help="false: AdaIN in the decoder")
-    model.add_argument("--conv_weight_norm", type=boolean, default=True, help="equalised learning rate")
-    model.add_argument("--normalize_mlp", type=boolean, default=True, help="PixelNorm in the mapping network")
-    model.add_argument("--use_resblk_pixel_norm", action="store_true", help="PixelNorm after residual blocks")
-    model.add_argument("--no_cond_noise", action="store_true", help="age codes without noise")
-    model.add_argument("--no_moving_avg", action="store_true", help="use the generator, not its moving average")
+    net = parser.group("network, read from the model's opt.txt where there is one")
+    net.add_argument("--input_nc", type=positive_int, default=3, help="channels of the input")
+    net.add_argument("--output_nc", type=positive_int, default=3, help="channels of the output")
+    net.add_argument("--ngf", type=integer(1, 4096), default=64, help="channels of the generator's first layer")
+    net.add_argument("--gen_dim_per_style", type=integer(1, 4096), default=50, help="age code entries for each class")
+    net.add_argument("--n_downsample", type=integer(1, 8), default=2, help="halvings in the identity encoder")
+    net.add_argument("--n_adaptive_blocks", type=integer(1, 64), default=4, help="styled blocks before upsampling")
+    net.add_argument(
+        "--id_enc_norm", choices=("pixel", "instance"), default="pixel", help="norm of the identity encoder"
+    )
+    net.add_argument("--decoder_norm", choices=("pixel", "none"), default="pixel", help="norm of the decoder")
+    net.add_argument("--activation", choices=("lrelu", "relu"), default="lrelu", help="activation function")
+    net.add_argument("--use_modulated_conv", type=boolean, default=True, help="false: AdaIN in the decoder")
+    net.add_argument("--conv_weight_norm", type=boolean, default=True, help="equalised learning rate")
+    net.add_argument("--normalize_mlp", type=boolean, default=True, help="PixelNorm in the mapping network")
+    net.add_argument("--use_resblk_pixel_norm", action="store_true", help="PixelNorm after residual blocks")
+    net.add_argument("--no_cond_noise", action="store_true", help="age codes without noise")
+    net.add_argument("--no_moving_avg", action="store_true", help="use the generator, not its moving average")
 
-    display = parser.add_argument_group("display")
-    display.add_argument("--display_id", type=whole, default=1, help="visdom window; 0 for none")
-    display.add_argument("--display_port", type=positive, default=8097, help="of the visdom server")
-    display.add_argument("--display_winsize", type=positive, default=256, help="pixels of a picture")
-    display.add_argument("--display_single_pane_ncols", type=whole, default=6, help="pictures in a row")
+    display = parser.group("display")
+    display.add_argument("--display_id", type=non_negative_int, default=1, help="visdom window; 0 for none")
+    display.add_argument("--display_port", type=integer(1, 65535), default=8097, help="port of the visdom server")
+    display.add_argument("--display_winsize", type=integer(16, 8192), default=256, help="size of a picture in pixels")
+    display.add_argument("--display_single_pane_ncols", type=integer(0, 1024), default=6, help="pictures in a row")
 
 
-def add_photo_options(photos: argparse._ArgumentGroup) -> None:
-    """How commands that take photos get portraits out of them."""
+def add_photo_options(photos: OptionGroup) -> None:
+    """Adds the options of commands that make portraits of photos."""
     photos.add_argument(
-        "--in_the_wild", action="store_true", help="any photos: find, align and cut out the face first"
+        "--in_the_wild", action="store_true", help="take any photos: align and cut out the face first"
     )
     photos.add_argument(
         "--parser",
         choices=("auto", "deeplab", "grabcut"),
         default="auto",
-        help="what cuts the person out; auto: deeplab if its weights are there",
+        help="method that cuts the person out; auto takes deeplab if its weights are there",
     )
 
 
+def find_model(options: argparse.Namespace) -> Path:
+    """The folder of the model that the options name; with --list_models, lists the models and exits.
+
+    Raises:
+        UserError: there is no such model; the message lists those that are there.
+    """
+    root: Path = options.checkpoints_dir
+    models = sorted({path.parent.name for path in root.glob(f"*/{_WEIGHTS}")})
+    if options.list_models:
+        sys.stdout.writelines(f"{model}\n" for model in models)
+        raise SystemExit(0)
+    folder = root / str(options.name)
+    if not any(folder.glob(_WEIGHTS)):
+        there = f"the models there are {', '.join(models)}" if models else "no model is there"
+        get = "python download_models.py fetches the published ones"
+        raise UserError(f"--name {options.name}: no such model in {root}; {there}. {get}")
+    return folder
+
+
 def parse(
-    parser: argparse.ArgumentParser,
+    parser: CommandParser,
     argv: Sequence[str] | None,
     saved_in: Path | None,
     names: Collection[str] = MODEL_OPTIONS,
 ) -> argparse.Namespace:
-    """Parses strictly; options of `names` that are not given come from the opt.txt of a model's folder."""
+    """Parses strictly. Options of `names` that are not given are taken from the opt.txt of a model's folder."""
     path = saved_in / OPT_FILE if saved_in else None
     saved = _saved_values(parser, path, names) if path and path.is_file() else {}
     options = parser.parse_args(argv, argparse.Namespace(**saved))
@@ -104,18 +179,18 @@ def parse(
     return options
 
 
-def _saved_values(parser: argparse.ArgumentParser, path: Path, names: Collection[str]) -> dict[str, object]:
+def _saved_values(parser: CommandParser, path: Path, names: Collection[str]) -> dict[str, object]:
     texts, values = read_options(path), dict[str, object]()
-    for action in parser._actions:
-        text = texts.get(action.dest, "None")
-        if action.dest not in names or text == "None":
+    for name, action in parser.options.items():
+        text = texts.get(name, "None")
+        if name not in names or text == "None":
             continue
         try:
-            values[action.dest] = action.type(text) if callable(action.type) and isinstance(text, str) else text
-            if action.choices is not None and values[action.dest] not in action.choices:
+            values[name] = action.type(text) if callable(action.type) and isinstance(text, str) else text
+            if action.choices is not None and values[name] not in action.choices:
                 raise ValueError
         except (argparse.ArgumentTypeError, ValueError):
-            raise UserError(f"{path}: '{action.dest}: {text}' is no valid value; mend the line") from None
+            raise UserError(f"{path}: '{name}: {text}' is not a valid value; correct the line") from None
     return values
 
 
@@ -128,6 +203,6 @@ def _check_sizes(options: argparse.Namespace) -> None:
         )
     for name in ("input_nc", "output_nc"):
         if getattr(options, name) != 3:
-            raise UserError(f"--{name} {getattr(options, name)}: pictures have 3 channels here")
+            raise UserError(f"--{name} {getattr(options, name)}: must be 3, because pictures have 3 channels here")
     if options.resize_or_crop.endswith("and_crop") and options.loadSize < options.fineSize:
-        raise UserError(f"--loadSize {options.loadSize}: smaller than --fineSize {options.fineSize}")
+        raise UserError(f"--loadSize {options.loadSize}: must not be smaller than --fineSize {options.fineSize}")

@@ -48,30 +48,33 @@ def generator_config(options: argparse.Namespace) -> GeneratorConfig:
 
 
 def noise_sigma(options: argparse.Namespace) -> float:
-    """Noise of the age codes."""
+    """The standard deviation of the age codes' noise."""
     return 0.0 if options.no_cond_noise else NOISE_SIGMA
 
 
 def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
-    """The model that the options name, ready for use; raises `UserError` as `models.checkpoint.load_weights`."""
+    """The model that the options name, ready for use; raises `UserError` as `models.checkpoint.load_weights` does."""
     set_tf32(options.precision)
     network: Network = "G" if options.no_moving_avg else "g_running"
-    path = CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
     transformer = AgeTransformer.load(
-        path, generator_config(options), device, noise_sigma(options), options.precision
+        CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network),
+        generator_config(options),
+        device=device,
+        noise_sigma=noise_sigma(options),
+        precision=options.precision,
     )
     if options.verbose:
         logger.info("%s", transformer.generator)
     return transformer
 
 
-def transform(options: argparse.Namespace, flip: bool) -> Transform:
-    """How pictures come to the network's size."""
+def transform(options: argparse.Namespace, *, flip: bool) -> Transform:
+    """How pictures are brought to the size of the network."""
     return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip, 2**options.n_downsample)
 
 
 def portrait_reader(options: argparse.Namespace, device: torch.device) -> Callable[[Path], Portrait]:
-    """What makes a portrait of a photo's path: of a photo from the wild, or of an aligned one with a parsing map."""
+    """How a photo becomes a portrait: any photo with --in_the_wild, otherwise an aligned one with its parsing map."""
     if not options.in_the_wild:
         return read_portrait
     return PortraitMaker(options.loadSize, choose_face_parser(options.parser, device))

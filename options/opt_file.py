@@ -11,12 +11,12 @@ _RULE = "{:-^50}"
 
 
 def options_text(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """`name: value` lines, those that differ from the default marked."""
+    """`name: value` lines; those that differ from the default name it."""
     lines = []
     for name, value in sorted(vars(options).items()):
-        default = parser.get_default(name)
-        note = "" if value == default or _text(value) == _text(default) else f"\t[default: {_text(default)}]"
-        lines.append(f"{name}: {_text(value)}{note}")
+        text, default = value_text(value), value_text(parser.get_default(name))
+        note = "" if text == default else f"\t[default: {default}]"
+        lines.append(f"{name}: {text}{note}")
     return "\n".join([_RULE.format(" Options "), *lines, _RULE.format(" End ")])
 
 
@@ -27,7 +27,7 @@ def write_options(path: Path, options: argparse.Namespace, parser: argparse.Argu
 
 
 def read_options(path: Path) -> dict[str, str | bool]:
-    """The `name: value` lines of an opt.txt; True and False as such."""
+    """Reads the `name: value` lines of an opt.txt. True and False become booleans, all else stays text."""
     saved: dict[str, str | bool] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         match = re.fullmatch(r"\s*(\w+): (.*?)(\s*\[default: .*\])?\s*", line)
@@ -36,5 +36,6 @@ def read_options(path: Path) -> dict[str, str | bool]:
     return saved
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
+    """A value as it is written on the command line."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,71 +1,97 @@
 """The options of test.py."""
 
 import argparse
+import logging
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
-from options.base import add_photo_options, add_shared_options, parse
-from options.types import ages, limit, positive, step
+from models.precision import Precision
+from options.base import TRAINING_ONLY, CommandParser, add_photo_options, add_shared_options, find_model, parse
+from options.types import ages, anchor_step, frame_rate, integer, limit, picture_size, positive_int, random_seed
 from util.errors import UserError
 
+logger = logging.getLogger(__name__)
 
-def test_parser() -> argparse.ArgumentParser:
+_EXAMPLES = """\
+  python test.py --name females_model --in_the_wild --image_path_file photo.jpg --traverse --make_video
+  python test.py --name males_model --image_path_file males_image_list.txt --deploy --full_progression"""
+
+_OF_PHOTOS = ("traverse", "deploy", "compare_to_trained_outputs")
+_OF_PAGE = ("debug_mode", "how_many", "ntest")
+# Which options have an effect only if one of the others is given.
+_NEEDS = {
+    **dict.fromkeys(("image_path_file", "in_the_wild"), _OF_PHOTOS),
+    **dict.fromkeys(("make_video", "frames", "interp_step"), ("traverse", "compare_to_trained_outputs")),
+    **dict.fromkeys(("compare_to_trained_class", "trained_class_jump"), ("compare_to_trained_outputs",)),
+    **dict.fromkeys(("fps", "crf"), ("make_video",)),
+    "full_progression": ("deploy",),
+    "ages": ("traverse", "deploy"),
+    "parser": ("in_the_wild",),
+}
+
+
+def test_parser() -> CommandParser:
     """The command line of test.py."""
-    parser = argparse.ArgumentParser(
-        description="Use a model on photos; or, with none of the options of what to make, on the test images of "
-        "--dataroot, which gives a results page.",
-        usage="test.py [options]; test.py --help lists them",
-        allow_abbrev=False,
+    parser = CommandParser(
+        "test.py",
+        "Use a model on photos. With none of the options under 'what to make of each photo', use it on the test\n"
+        "images of --dataroot instead and write a page of results.",
+        examples=_EXAMPLES,
+        hidden=TRAINING_ONLY,
     )
-    add_shared_options(parser)
-    what = parser.add_argument_group("what to make")
-    what.add_argument("--traverse", action="store_true", help="a series through all ages, for each photo")
-    what.add_argument("--make_video", action="store_true", help="the series as a video instead of pictures")
-    what.add_argument("--interp_step", type=step, default=0.5, help="step of the series from one anchor to the next")
-    what.add_argument("--deploy", action="store_true", help="a picture at each anchor age, for each photo")
-    what.add_argument("--full_progression", action="store_true", help="all of them in one row after the input")
-    what.add_argument("--ages", type=ages, help="these ages in years instead, such as 4,21.5,63")
+    what = parser.group("what to make of each photo")
+    what.add_argument("--traverse", action="store_true", help="the input and a series through all ages, in one row")
+    what.add_argument("--make_video", action="store_true", help="make a video of the series instead of a row")
+    what.add_argument("--frames", action="store_true", help="write the series as numbered pictures instead of a row")
+    what.add_argument("--deploy", action="store_true", help="the input, and a picture at each anchor age")
+    what.add_argument("--full_progression", action="store_true", help="put those in one row")
+    what.add_argument("--ages", type=ages, metavar="YEARS", help="make these ages instead, such as 4,21.5,63")
+    what.add_argument("--interp_step", type=anchor_step, default=0.5, help="step from one anchor to the next")
     what.add_argument(
         "--compare_to_trained_outputs",
         action="store_true",
-        help="a trained class beside its interpolation from two neighbours",
+        help="the input and a series from one neighbour of a trained class to the other; no other series is made",
     )
     what.add_argument("--compare_to_trained_class", type=int, default=1, help="number of that class, from 0")
-    what.add_argument("--trained_class_jump", type=int, choices=(1, 2), default=1, help="how far its neighbours are")
+    what.add_argument("--trained_class_jump", type=int, choices=(1, 2), default=1, help="distance of its neighbours")
 
-    photos = parser.add_argument_group("photos")
+    photos = parser.group("photos")
     photos.add_argument(
-        "--image_path_file", type=Path, help="list of image paths, one a line; or an image; or a folder"
+        "--image_path_file", type=Path, help="a list of image paths, one a line; an image; or a folder"
     )
     add_photo_options(photos)
 
-    run = parser.add_argument_group("use")
-    run.add_argument("--phase", default="test", help="prefix of the class folders and of the results")
-    run.add_argument("--results_dir", type=Path, default=Path("results"))
-    run.add_argument("--random_seed", type=int, default=-1, help="of the age codes' noise; -1: another each time")
-    run.add_argument("--ntest", type=limit, default=math.inf, help="most test images of each class")
-    run.add_argument("--how_many", type=positive, default=50, help="most test images of the results page")
-    run.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of the networks' arithmetic")
-    run.add_argument("--fps", type=positive, default=20, help="frames a second of videos")
-    run.add_argument("--output_size", type=positive, help="scale pictures and videos to this many pixels")
-    run.add_argument("--debug_mode", action="store_true", help="reconstructions on the results page")
+    results = parser.group("results")
+    results.add_argument("--results_dir", type=Path, default=Path("results"), help="folder for the results")
+    results.add_argument("--output_size", type=picture_size, help="scale pictures and videos to so many pixels")
+    results.add_argument("--fps", type=frame_rate, default=Fraction(20), help="frames a second of videos")
+    results.add_argument("--crf", type=integer(1, 51), default=16, help="quality of videos, from 1 (best) to 51")
+    results.add_argument("--random_seed", type=random_seed, default=-1, help="seed of the noise; -1: a new one")
+    results.add_argument(
+        "--precision", choices=get_args(Precision), default="fp32", help="arithmetic of the networks"
+    )
+    results.add_argument("--phase", default="test", help="prefix of the class folders and of the results folder")
+    results.add_argument("--how_many", type=positive_int, default=50, help="page: at most so many images a class")
+    results.add_argument("--ntest", type=limit, default=math.inf, help="page: read at most so many images a class")
+    results.add_argument("--debug_mode", action="store_true", help="page: show reconstructions too")
+    results.add_argument("--list_models", action="store_true", help="list the models in --checkpoints_dir and stop")
+
+    add_shared_options(parser)
     return parser
 
 
-def parse_test_options(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parsed and checked; the model's own options come from its opt.txt unless given."""
-    known, _ = parser.parse_known_args(argv)
-    options = parse(parser, argv, known.checkpoints_dir / known.name)
-    of_photos = options.traverse or options.deploy or options.compare_to_trained_outputs
-    if of_photos and options.image_path_file is None:
+def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parses and checks a command line. The model's own options come from its opt.txt unless they are given."""
+    options = parse(parser, argv, find_model(parser.parse_args(argv)))
+    if any(getattr(options, name) for name in _OF_PHOTOS) and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
-    for name in ("image_path_file", "in_the_wild", "ages"):
-        if not of_photos and getattr(options, name):
-            raise UserError(
-                f"--{name}: what to make of it? Give --traverse, --deploy or --compare_to_trained_outputs"
-            )
+    _check_effects(options, parser)
     if options.compare_to_trained_outputs:
+        if options.ages and not options.deploy:
+            raise UserError("--ages: leave it out with --compare_to_trained_outputs, whose series is between classes")
         number, jump, last = options.compare_to_trained_class, options.trained_class_jump, len(options.sort_order) - 1
         if not jump <= number <= last - jump:
             raise UserError(
@@ -73,3 +99,17 @@ def parse_test_options(parser: argparse.ArgumentParser, argv: Sequence[str] | No
                 f"it must be from {jump} to {last - jump}"
             )
     return options
+
+
+def _check_effects(options: argparse.Namespace, parser: CommandParser) -> None:
+    """Tells of options without effect: a request that would not be met is an error, an idle setting a warning."""
+    given = {name for name in vars(options) if getattr(options, name) != parser.get_default(name)}
+    for name, needed in _NEEDS.items():
+        if name not in given or given.intersection(needed):
+            continue
+        told = f"--{name}: has no effect without {' or '.join(f'--{other}' for other in needed)}"
+        if parser.get_default(name) in (None, False):
+            raise UserError(f"{told}; add one of these, or leave --{name} out")
+        logger.warning("%s", told)
+    for name in sorted(given.intersection(_OF_PAGE)) if options.image_path_file else ():
+        logger.warning("--%s: has no effect on photos; it is for the page of test images", name)

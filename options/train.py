@@ -7,8 +7,8 @@ from typing import get_args
 
 from models.discriminator import smallest_side
 from models.precision import Precision
-from options.base import add_shared_options, parse
-from options.types import boolean, numbers, positive, weight, whole
+from options.base import CommandParser, add_shared_options, parse
+from options.types import boolean, non_negative_float, non_negative_int, non_negative_ints, positive_int
 from util.errors import UserError
 
 # A resumed run does not take these from its opt.txt: they say which run it is, what to do now, and on which machine.
@@ -20,22 +20,20 @@ _OF_THE_COMMAND = frozenset(
 )
 
 
-def train_parser() -> argparse.ArgumentParser:
+def train_parser() -> CommandParser:
     """The command line of train.py, with the paper's values as defaults."""
-    parser = argparse.ArgumentParser(
-        description="Train a model.", usage="train.py [options]; train.py --help lists them", allow_abbrev=False
-    )
+    parser = CommandParser("train.py", "Train a model.")
     add_shared_options(parser)
-    run = parser.add_argument_group("training")
+    run = parser.group("training")
     run.add_argument("--phase", default="train", help="prefix of the class folders")
-    run.add_argument("--epochs", type=positive, default=400)
+    run.add_argument("--epochs", type=positive_int, default=400)
     run.add_argument("--continue_train", "--continue_training", action="store_true", help="go on from --which_epoch")
     run.add_argument(
         "--load_pretrain",
         type=Path,
         help="folder of a model to start from, whose --ngf may be a fraction of this one's",
     )
-    run.add_argument("--seed", type=whole, default=0, help="of initial weights, pairs, crops and age codes")
+    run.add_argument("--seed", type=non_negative_int, default=0, help="of weights, pairs, crops and age codes")
     run.add_argument("--debug", action="store_true", help="one epoch, displayed at every iteration")
     run.add_argument("--dry-run", action="store_true", help="print settings, counts and sizes, and stop")
     run.add_argument(
@@ -45,40 +43,40 @@ def train_parser() -> argparse.ArgumentParser:
         help="centered frees training from its flat pictures (docs/training_notes.md)",
     )
 
-    output = parser.add_argument_group("output, counted in training pairs")
-    output.add_argument("--print_freq", type=positive, default=40, help="losses to console and loss_log.txt")
-    output.add_argument("--display_freq", type=positive, default=40, help="pictures to visdom")
-    output.add_argument("--save_latest_freq", type=positive, default=5000, help="checkpoint 'latest'")
-    output.add_argument("--save_display_freq", type=positive, default=5000, help="pictures to the HTML log")
-    output.add_argument("--save_epoch_freq", type=positive, default=20, help="checkpoint of its own; in epochs")
+    output = parser.group("output, counted in training pairs")
+    output.add_argument("--print_freq", type=positive_int, default=40, help="losses to console and loss_log.txt")
+    output.add_argument("--display_freq", type=positive_int, default=40, help="pictures to visdom")
+    output.add_argument("--save_latest_freq", type=positive_int, default=5000, help="checkpoint 'latest'")
+    output.add_argument("--save_display_freq", type=positive_int, default=5000, help="pictures to the HTML log")
+    output.add_argument("--save_epoch_freq", type=positive_int, default=20, help="checkpoint of its own; in epochs")
     output.add_argument("--no_html", action="store_true", help="no HTML log")
 
-    loss = parser.add_argument_group("losses and optimisation")
-    loss.add_argument("--lambda_cyc", type=weight, default=10.0, help="cycle")
-    loss.add_argument("--lambda_rec", type=weight, default=10.0, help="self-reconstruction")
-    loss.add_argument("--lambda_id", type=weight, default=1.0, help="identity features")
-    loss.add_argument("--lambda_age", type=weight, default=1.0, help="age features")
-    loss.add_argument("--lambda_r1", type=weight, default=10.0, help="R1 penalty of the discriminator")
+    loss = parser.group("losses and optimisation")
+    loss.add_argument("--lambda_cyc", type=non_negative_float, default=10.0, help="cycle")
+    loss.add_argument("--lambda_rec", type=non_negative_float, default=10.0, help="self-reconstruction")
+    loss.add_argument("--lambda_id", type=non_negative_float, default=1.0, help="identity features")
+    loss.add_argument("--lambda_age", type=non_negative_float, default=1.0, help="age features")
+    loss.add_argument("--lambda_r1", type=non_negative_float, default=10.0, help="R1 penalty of the discriminator")
     loss.add_argument(
-        "--lambda_id_warmup", type=whole, default=0, help="iterations over which --lambda_id rises from 0"
+        "--lambda_id_warmup", type=non_negative_int, default=0, help="iterations over which --lambda_id rises from 0"
     )
     loss.add_argument(
         "--lambda_paired",
-        type=weight,
+        type=non_negative_float,
         default=0.0,
         help="difference to the true picture: pairs are then of one person, known by the same file name in every "
         "class; 0 is the paper's",
     )
-    loss.add_argument("--lr", type=weight, default=0.001, help="learning rate")
-    loss.add_argument("--beta1", type=weight, default=0.0, help="of Adam")
-    loss.add_argument("--beta2", type=weight, default=0.999, help="of Adam")
-    loss.add_argument("--decay_gamma", type=weight, default=0.5, help="factor on the learning rate")
-    loss.add_argument("--decay_epochs", type=numbers, default=(50, 100), help="after these epochs")
+    loss.add_argument("--lr", type=non_negative_float, default=0.001, help="learning rate")
+    loss.add_argument("--beta1", type=non_negative_float, default=0.0, help="of Adam")
+    loss.add_argument("--beta2", type=non_negative_float, default=0.999, help="of Adam")
+    loss.add_argument("--decay_gamma", type=non_negative_float, default=0.5, help="factor on the learning rate")
+    loss.add_argument("--decay_epochs", type=non_negative_ints, default=(50, 100), help="after these epochs")
     loss.add_argument(
         "--decay_adain_affine_layers", type=boolean, default=True, help="style branches learn 100 times slower"
     )
 
-    speed = parser.add_argument_group("speed and memory")
+    speed = parser.group("speed and memory")
     speed.add_argument(
         "--precision",
         choices=get_args(Precision),
@@ -87,7 +85,7 @@ def train_parser() -> argparse.ArgumentParser:
     )
     speed.add_argument(
         "--accumulate",
-        type=positive,
+        type=positive_int,
         default=1,
         help="take each process's batch in this many parts: less memory, same gradients",
     )
@@ -98,20 +96,20 @@ def train_parser() -> argparse.ArgumentParser:
         help="record an iteration and replay it: faster where launches take longer than the work",
     )
     speed.add_argument(
-        "--processes", type=positive, help="training processes on this machine; default: one for each of --gpu_ids"
+        "--processes", type=positive_int, help="processes on this machine; default: one for each of --gpu_ids"
     )
     speed.add_argument(
-        "--r1_interval", type=positive, default=1, help="iterations from one R1 penalty to the next; 1 is the paper's"
+        "--r1_interval", type=positive_int, default=1, help="iterations from one R1 penalty to the next; paper: 1"
     )
 
-    discriminator = parser.add_argument_group("discriminator")
-    discriminator.add_argument("--n_layers_D", type=positive, default=6, help="blocks, each halving the picture")
-    discriminator.add_argument("--ndf", type=positive, default=64, help="channels of the first layer")
-    discriminator.add_argument("--num_D", type=positive, default=1, help="scales of the picture pyramid")
+    discriminator = parser.group("discriminator")
+    discriminator.add_argument("--n_layers_D", type=positive_int, default=6, help="blocks, each halving the picture")
+    discriminator.add_argument("--ndf", type=positive_int, default=64, help="channels of the first layer")
+    discriminator.add_argument("--num_D", type=positive_int, default=1, help="scales of the picture pyramid")
     return parser
 
 
-def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parses and checks the options.
 
     If a run is resumed, the options that are not given come from its opt.txt. If it starts from another model, the
@@ -119,7 +117,7 @@ def parse_train_options(parser: argparse.ArgumentParser, argv: Sequence[str] | N
     """
     known, _ = parser.parse_known_args(argv)
     if known.continue_train:
-        names = set(vars(known)) - _OF_THE_COMMAND
+        names = set(parser.options) - _OF_THE_COMMAND
         options = parse(parser, argv, known.checkpoints_dir / known.name, names)
     else:
         options = parse(parser, argv, known.load_pretrain)

@@ -1,7 +1,10 @@
-"""What options accept: argparse types, which raise ArgumentTypeError with the value and what would be right."""
+"""What options accept: argparse types. Their errors name the value and what is right, with its range."""
 
 import argparse
 import math
+import re
+from collections.abc import Callable
+from fractions import Fraction
 
 
 def boolean(text: str) -> bool:
@@ -13,54 +16,94 @@ def boolean(text: str) -> bool:
     raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
 
 
-def positive(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number above 0")
-    return int(text)
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """Whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,20}", text) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
 
 
-def whole(text: str) -> int:
-    """A whole number from 0."""
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0")
-    return int(text)
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Numbers from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+LARGEST = 2**31 - 1
+positive_int = integer(1, LARGEST)
+non_negative_int = integer(0, LARGEST)
+non_negative_float = number(0, 1_000_000)
+picture_size = integer(16, 8192)
+# A smaller step would make thousands of frames that nobody can tell apart.
+anchor_step = number(0.001, 1)
+random_seed = integer(-1, 2**32 - 1)
 
 
 def limit(text: str) -> float:
     """A whole number above 0, or inf."""
-    return math.inf if text in ("inf", "Infinity") else positive(text)
+    return math.inf if text in ("inf", "Infinity") else positive_int(text)
 
 
-def weight(text: str) -> float:
-    """A finite number, not negative."""
+def frame_rate(text: str) -> Fraction:
+    """Frames a second: a whole number, a decimal or a fraction."""
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0")
+        # Fraction itself would spend minutes on 1e999999999.
+        value = Fraction(text if re.fullmatch(r"[0-9]{1,9}([./][0-9]{1,9})?", text) else 0)
+    except ZeroDivisionError:
+        value = Fraction(0)
+    if not 1 <= value <= 240:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a frame rate from 1 to 240, such as 25, 23.976 or 30000/1001"
+        )
     return value
 
 
-def numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between."""
-    try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 50,100") from None
+def non_negative_ints(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between; brackets of a saved list are allowed."""
+    return tuple(non_negative_int(part.strip()) for part in text.strip(" []").split(",") if part.strip())
 
 
 def gpu_ids(text: str) -> tuple[int, ...]:
-    """GPUs with commas between; -1, or nothing, is the CPU."""
-    return tuple(number for number in numbers(text) if number >= 0)
+    """GPUs with commas between. -1, or nothing, stands for the CPU and gives an empty tuple."""
+    if text.strip() in ("", "-1"):
+        return ()
+    try:
+        numbers = non_negative_ints(text)
+    except argparse.ArgumentTypeError:
+        numbers = ()
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a list of different GPUs such as 0 or 0,1, numbered from 0; -1 stands for the CPU"
+        )
+    return numbers
+
+
+def relative_name(text: str) -> str:
+    """A name that becomes a folder or part of one, and stays below the folder it is in."""
+    parts = re.split(r"[/\\]", text)
+    if any(part.strip() in ("", ".", "..") or ":" in part for part in parts) or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a name such as males_model; use letters, numbers, _ and -")
+    return text
 
 
 def class_names(text: str) -> tuple[str, ...]:
     """Class names with commas between; brackets and quotes of a saved list are allowed."""
     names = tuple(name.strip(" []'\"") for name in text.split(","))
-    if not all(names) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of different class names such as 0-2,3-6")
+    if not all(names) or len(set(names)) < len(names) or re.search(r"[/\\]", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of different class names such as 0-2,3-6")
     return names
 
 
@@ -69,15 +112,4 @@ def ages(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of ages in years such as 4,21.5,63") from None
-
-
-def step(text: str) -> float:
-    """A step between two anchors: above 0, at most 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number above 0 and at most 1")
-    return value
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of ages in years such as 4,21.5,63") from None

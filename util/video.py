@@ -1,4 +1,4 @@
-"""Frames -> a video that browsers play."""
+"""Videos that browsers play."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -11,13 +11,15 @@ from util.errors import UserError
 from util.files import atomic_path
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], fps: int) -> int:
-    """Encodes frames as they come: H.264, yuv420p, with the index in front, written atomically.
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, crf: int = 16) -> int:
+    """Encodes frames as they come: H.264, yuv420p, with the index in front. The file is written atomically.
 
     Args:
         path: ends in .mp4.
-        frames: (H, W, 3) uint8, all of one size; an odd row or column at the end is dropped, as the format asks.
+        frames: (H, W, 3) uint8, all of one size. The format needs even sides: an odd one gets its last row or column
+            twice.
         fps: frames a second.
+        crf: quality, from 1 (best) to 51.
 
     Returns:
         How many frames were written.
@@ -30,17 +32,21 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: int) -> int:
         try:
             with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 stream = container.add_stream(
-                    "libx264", rate=Fraction(fps), options={"crf": "16", "preset": "medium"}
+                    "libx264", rate=Fraction(fps), options={"crf": str(crf), "preset": "medium"}
                 )
                 stream.pix_fmt = "yuv420p"
                 for pixels in frames:
-                    height, width = pixels.shape[0] // 2 * 2, pixels.shape[1] // 2 * 2
+                    even = _with_even_sides(pixels)
                     if count == 0:
-                        stream.width, stream.height = width, height
-                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), format="rgb24")
-                    container.mux(stream.encode(frame))
+                        stream.height, stream.width = even.shape[:2]
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
                     count += 1
                 container.mux(stream.encode())
         except av.FFmpegError as error:
             raise UserError(f"{path}: the video cannot be written ({error})") from error
     return count
+
+
+def _with_even_sides(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    return np.ascontiguousarray(np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))

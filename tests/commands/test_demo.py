@@ -99,7 +99,9 @@ def test_the_demo_model_ages_unseen_people_both_ways():
     options = parse_test_options(parser_of_test(), argv.split())
     weights = ROOT / "checkpoints" / "demo_model" / "latest_net_g_running.pth"
     assert weights.stat().st_size < 12e6
-    transformer = AgeTransformer.load(weights, generator_config(options), torch.device("cpu"), noise_sigma(options))
+    transformer = AgeTransformer.load(
+        weights, generator_config(options), device=torch.device("cpu"), noise_sigma=noise_sigma(options)
+    )
     hits, own, pictures = [], [], {}
     for index in range(8):
         person = sample_identity(UNSEEN, index)

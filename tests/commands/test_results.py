@@ -62,10 +62,13 @@ def test_rows_are_images_of_each_class_in_turn(run, tiny_model, people, tmp_path
 
 def test_how_many_and_ntest_and_seed(run, tiny_model, people, tmp_path):
     arguments = ["--name", tiny_model, "--gpu_ids", -1, "--dataroot", people, "--random_seed", 5]
-    run("test.py", *arguments, "--how_many", 2)
+    run("test.py", *arguments, "--how_many", 1)
     folder = tmp_path / "results" / "tiny" / "test_latest_seed5"
-    assert Page(folder / "index.html").rows == 1 + 2
+    # One turn: an image of each of the three classes.
+    assert Page(folder / "index.html").rows == 1 + 3
     first = {path.name: path.read_bytes() for path in (folder / "images").iterdir()}
+    run("test.py", *arguments, "--how_many", 100)
+    assert Page(folder / "index.html").rows == 1 + 5
     run("test.py", *arguments, "--ntest", 1)
     assert Page(folder / "index.html").rows == 1 + 3
     assert all((folder / "images" / name).read_bytes() == content for name, content in first.items())
@@ -75,8 +78,8 @@ def test_debug_mode_shows_the_way_back(run, tiny_model, people, tmp_path):
     run("test.py", "--name", tiny_model, "--gpu_ids", -1, "--dataroot", people, "--how_many", 1, "--debug_mode")
     folder = tmp_path / "results" / "tiny" / "test_latest"
     page = Page(folder / "index.html")
-    assert page.rows == 1 + 2
-    assert [image["alt"] for image in page.images][4:] == ["reconstruction", *(f"{name} back" for name in CLASSES)]
+    assert page.rows == 1 + 2 * 3
+    assert [image["alt"] for image in page.images][4:8] == ["reconstruction", *(f"{name} back" for name in CLASSES)]
     own = np.asarray(Image.open(folder / "images" / "0-2_0_0-2.png"))
     assert np.array_equal(own, np.asarray(Image.open(folder / "images" / "0-2_0_reconstruction.png")))
 

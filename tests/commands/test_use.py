@@ -1,5 +1,6 @@
 """test.py as its users run it: videos, rows, comparisons, and what goes wrong."""
 
+from fractions import Fraction
 from itertools import pairwise
 
 import av
@@ -12,6 +13,7 @@ from models.age_code import anchor_blends, traversal_blends
 from models.checkpoint import CheckpointFolder
 from models.generator import Generator, GeneratorConfig
 from models.transformer import AgeTransformer
+from options.test import test_parser as make_test_parser
 from tests.conftest import CLASSES, write_dataset
 from util.errors import UserError
 from util.video import write_video
@@ -58,14 +60,33 @@ def test_a_video_plays_in_browsers(use, photo, tmp_path):
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_a_series_of_pictures(use, photo, tmp_path):
-    use("--traverse", "--image_path_file", photo, "--ages", "1.5,10,17.5,60", "--random_seed", 3)
-    folder = tmp_path / "results" / "tiny" / "test_latest_seed3" / "traversal" / "my phöto.v2"
-    assert sorted(path.name for path in folder.iterdir()) == ["000.png", "001.png", "002.png", "003.png"]
+def files(folder) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_series_is_a_row_of_input_gap_and_frames(use, photo, tmp_path):
+    use("--traverse", "--image_path_file", photo, "--interp_step", 0.25, "--random_seed", 3)
+    folder = tmp_path / "results" / "tiny" / "test_latest_seed3"
+    assert files(folder) == ["traversal/my phöto.v2.png"]
+    series = pixels(folder / "traversal" / "my phöto.v2.png")
+    frames = 4 * (AGES - 1) + 1
+    assert series.shape == (16, 16 + 10 + frames * 16, 3)
+    assert (series[:, 16:26] == 255).all()
+    assert not (series[:, 26:] == 255).all()
+
+
+def test_a_series_of_numbered_pictures(use, photo, tmp_path):
+    use("--traverse", "--frames", "--image_path_file", photo, "--ages", "1.5,10,17.5,60", "--random_seed", 3)
+    results = tmp_path / "results" / "tiny" / "test_latest_seed3"
+    folder = results / "traversal" / "my phöto.v2"
+    assert files(results) == [f"traversal/my phöto.v2/{number:03d}.png" for number in range(4)]
     use("--deploy", "--image_path_file", photo, "--random_seed", 3)
-    deploy = folder.parent.parent / "deploy"
+    deploy = results / "deploy"
     names = [f"my phöto.v2_{name}.png" for name in CLASSES]
-    assert sorted(path.name for path in deploy.iterdir()) == sorted(names)
+    assert files(deploy) == sorted([*names, "my phöto.v2_input.png"])
+    expected = pixels(photo).copy()
+    expected[pixels(photo.parent / "parsings" / photo.name)[..., 0] == 0] = 128
+    assert np.array_equal(pixels(deploy / "my phöto.v2_input.png"), expected)
     # The ages 1.5, 17.5 and 60 are the centres of the three anchors.
     for number, name in zip((0, 2, 3), names, strict=True):
         assert np.abs(pixels(folder / f"{number:03d}.png").astype(int) - pixels(deploy / name)).max() <= 1
@@ -87,13 +108,62 @@ def test_a_progression_is_input_gap_and_ages(use, photo, tmp_path):
     assert path.read_bytes() == first
 
 
-def test_a_trained_class_beside_its_interpolation(use, photo, tmp_path):
-    use("--compare_to_trained_outputs", "--image_path_file", photo, "--interp_step", 0.5)
-    path = tmp_path / "results" / "tiny" / "test_latest" / "traversal" / "my phöto.v2_compare_to_1_jump_1.png"
-    # The trained class, the gap, then from its left neighbour over the middle to its right one.
-    assert pixels(path).shape == (16, 16 + 10 + 3 * 16, 3)
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_series_over_a_trained_class_is_all_that_is_made(use, photo, tmp_path, alone):
+    asked = ["--compare_to_trained_outputs", *([] if alone else ["--traverse"]), "--image_path_file", photo]
+    use(*asked, "--interp_step", 0.25)
+    folder = tmp_path / "results" / "tiny" / "test_latest"
+    name = "traversal/my phöto.v2_compare_to_1_jump_1"
+    assert files(folder) == [f"{name}.png"]
+    series = pixels(folder / f"{name}.png")
+    # The input, the gap, then the frames from the left neighbour to the right one.
+    assert series.shape == (16, 16 + 10 + 5 * 16, 3)
+    assert (series[:, 16:26] == 255).all()
+    assert not (series[:, :16] == 255).all()
+
+
+def test_a_video_of_the_series_over_a_trained_class(use, photo, tmp_path):
+    asked = ["--traverse", "--compare_to_trained_outputs", "--make_video", "--image_path_file", photo]
+    use(*asked, "--interp_step", 0.25, "--fps", "30000/1001", "--crf", 30)
+    folder = tmp_path / "results" / "tiny" / "test_latest" / "traversal"
+    assert files(folder) == ["my phöto.v2_compare_to_1_jump_1.mp4"]
+    with av.open(str(folder / "my phöto.v2_compare_to_1_jump_1.mp4")) as video:
+        assert video.streams.video[0].average_rate == Fraction(30000, 1001)
+        assert sum(1 for _ in video.decode(video=0)) == 5
     done = use("--compare_to_trained_outputs", "--compare_to_trained_class", 0, "--image_path_file", photo, code=2)
     assert "--compare_to_trained_class 0" in done.stderr
+
+
+def test_an_idle_setting_is_told(use, photo):
+    done = use("--deploy", "--image_path_file", photo, "--interp_step", 0.1, "--fps", 30, "--debug_mode")
+    for told in ("--interp_step: has no effect without --traverse", "--fps: has no effect", "--debug_mode: has no"):
+        assert told in done.stderr
+
+
+def test_models_are_listed(run, use, tiny_model, tmp_path):
+    folder = tmp_path / "checkpoints" / "männer 2"
+    folder.mkdir()
+    (folder / "20_net_G.pth").write_bytes(b"")
+    (tmp_path / "checkpoints" / "empty").mkdir()
+    assert use("--list_models").stdout == "männer 2\ntiny\n"
+    assert run("evaluate.py", "--list_models").stdout == "männer 2\ntiny\n"
+    assert run("test.py", "--list_models", "--checkpoints_dir", "elsewhere").stdout == ""
+    # A folder elsewhere that a link leads to is a model too.
+    (tmp_path / "checkpoints" / "tiny").rename(tmp_path / "stored")
+    (tmp_path / "checkpoints" / "tiny").symlink_to(tmp_path / "stored")
+    done = run("test.py", "--name", "tinny", code=2)
+    assert "--name tinny: no such model in checkpoints; the models there are männer 2, tiny" in done.stderr
+
+
+def test_help_begins_with_what_to_make_and_hides_what_has_no_effect(run):
+    text = run("test.py", "--help").stdout
+    headings = ["what to make of each photo:", "photos:", "results:", "model and machine:", "network", "examples:"]
+    places = [text.index(f"\n{heading}") for heading in headings]
+    assert places == sorted(places)
+    assert "--fps N               frames a second of videos (default: 20)" in text
+    assert "(default: 0-2,3-6,7-9," in " ".join(text.split())
+    for hidden in ("display", "--batchSize", "--nThreads", "False", "None"):
+        assert hidden not in text
 
 
 def test_bad_images_are_skipped_and_told(use, photo, tmp_path):
@@ -126,6 +196,15 @@ def test_bad_images_are_skipped_and_told(use, photo, tmp_path):
         (["--traverse", "--image_path_file", "PHOTO", "--ngf", "8"], "--ngf"),
         (["--traverse", "--image_path_file", "PHOTO", "--in_the_wild", "--parser", "magic"], "--parser"),
         (["--traverse", "--image_path_file", "PHOTO", "--fps", "none"], "--fps"),
+        (["--make_video"], "--make_video: has no effect without --traverse"),
+        (
+            ["--deploy", "--image_path_file", "PHOTO", "--make_video"],
+            "--make_video: has no effect without --traverse",
+        ),
+        (["--traverse", "--image_path_file", "PHOTO", "--full_progression"], "--full_progression: has no effect"),
+        (["--deploy", "--image_path_file", "PHOTO", "--frames"], "--frames: has no effect without --traverse"),
+        (["--compare_to_trained_outputs", "--image_path_file", "PHOTO", "--ages", "4"], "--ages: has no effect"),
+        (["--traverse", "--image_path_file", "PHOTO", "--interp_step", "0.001", "--output_size", "512"], "too large"),
     ],
 )
 def test_a_mistake_is_one_clear_line(use, photo, tmp_path, arguments, complaint):
@@ -133,6 +212,47 @@ def test_a_mistake_is_one_clear_line(use, photo, tmp_path, arguments, complaint)
     done = use(*(str(photo) if part == "PHOTO" else part for part in arguments), code=2)
     assert complaint in done.stderr.splitlines()[-1]
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "bounds"),
+    [
+        ("--output_size", "1", "from 16 to 8192"),
+        ("--output_size", "60000", "from 16 to 8192"),
+        ("--interp_step", "0.000001", "from 0.001 to 1"),
+        ("--interp_step", "nan", "from 0.001 to 1"),
+        ("--random_seed", "-7", "from -1 to 4294967295"),
+        ("--gpu_ids", "-2", "numbered from 0; -1 stands for the CPU"),
+        ("--gpu_ids", "0,-1", "numbered from 0; -1 stands for the CPU"),
+        ("--how_many", "0", "from 1 to"),
+        ("--how_many", "²", "from 1 to"),
+        ("--ntest", "-3", "from 1 to"),
+        ("--fps", "0", "from 1 to 240"),
+        ("--fps", "30/0", "from 1 to 240"),
+        ("--fps", "1e999999999", "from 1 to 240"),
+        ("--crf", "52", "from 1 to 51"),
+        ("--n_downsample", "1000000000", "from 1 to 8"),
+        ("--name", "", "is not a name"),
+        ("--name", "../../evil", "is not a name"),
+        ("--name", "/evil", "is not a name"),
+        ("--name", "C:\\evil", "is not a name"),
+        ("--which_epoch", "../latest", "is not a name"),
+    ],
+)
+def test_a_value_out_of_bounds_is_told_with_its_range(capsys, option, value, bounds):
+    with pytest.raises(SystemExit) as stopped:
+        make_test_parser().parse_args([f"{option}={value}"])
+    assert stopped.value.code == 2
+    assert f"argument {option}: '{value}'" in (told := capsys.readouterr().err.splitlines()[-1])
+    assert bounds in told
+
+
+def test_values_within_bounds():
+    line = "--fps 23.976 --gpu_ids -1 --name a/b --interp_step 1 --random_seed -1 --ntest inf --output_size 16"
+    options = make_test_parser().parse_args(line.split())
+    assert options.fps == Fraction("23.976")
+    assert options.gpu_ids == ()
+    assert (options.name, options.ntest, options.output_size) == ("a/b", float("inf"), 16)
 
 
 def test_without_a_gpu_the_cpu_is_used_and_said(run, tiny_model, photo, tmp_path):
@@ -183,10 +303,21 @@ def test_a_video_that_fails_leaves_the_old_one(tmp_path):
         write_video(path, frames(), 20)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
-    # An odd last row and column are dropped.
-    assert write_video(path, [np.zeros((17, 33, 3), np.uint8)] * 3, 5) == 3
+
+
+def test_odd_sides_of_a_video_are_padded(tmp_path):
+    """The last row and column come twice; a picture that is white only there shows it."""
+    frame = np.zeros((17, 33, 3), np.uint8)
+    frame[-1], frame[:, -1] = 255, 255
+    path = tmp_path / "a.mp4"
+    assert write_video(path, [frame] * 3, Fraction("23.976"), crf=1) == 3
     with av.open(str(path)) as video:
-        assert (video.streams.video[0].width, video.streams.video[0].height) == (32, 16)
+        assert abs(video.streams.video[0].average_rate - Fraction("23.976")) < 1e-6
+        shown = next(video.decode(video=0)).to_ndarray(format="rgb24")
+    assert shown.shape == (18, 34, 3)
+    assert (shown[-2:] > 200).all()
+    assert (shown[:, -2:] > 200).all()
+    assert shown[:-3, :-3].max() < 60
 
 
 def test_checkpoints_of_every_epoch_can_be_used(use, photo, tmp_path):

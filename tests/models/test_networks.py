@@ -1,12 +1,16 @@
 """The networks against the golden numbers."""
 
 import json
+import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
+from models.checkpoint import adopt_weights
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from models.initialization import initialize_centered
@@ -37,6 +41,45 @@ def keys(module: torch.nn.Module) -> list[list]:
 )
 def test_state_dict_names_and_shapes_are_the_published_ones(file, module):
     assert sorted(keys(module())) == sorted(json.loads((GOLDEN / f"{file}.json").read_text()))
+
+
+VARIANTS = {
+    "no_normalize_mlp": {"normalize_mlp": False},
+    "no_conv_weight_norm": {"equalized": False},
+    "neither": {"normalize_mlp": False, "equalized": False},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variants_have_the_original_names_and_outputs(variant):
+    generator = fill_from_names(Generator(replace(SMALL_G, **VARIANTS[variant])))
+    assert keys(generator) == json.loads((GOLDEN / "keys_G_variants.json").read_text())[variant]
+    code = golden_code("variants", [1, 4], 6, 4)
+    pictures = generator.synthesize(golden_input("variants", (2, 3, 64, 64)), code)
+    close(pictures, np.load(GOLDEN / "variants.npz")[f"G_{variant}"])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_files_with_the_names_of_earlier_versions_load(variant):
+    """Those versions kept placeholders for norms, and every layer plain with `--conv_weight_norm false`."""
+    new = Generator(replace(SMALL_G, **VARIANTS[variant]))
+    expected = new.state_dict()
+    unnormalized, plain = "normalize" in variant or variant == "neither", variant != "no_normalize_mlp"
+    old = {}
+    for name, value in expected.items():
+        if unnormalized:
+            name = re.sub(r"(mlp\.model\.)(\d+)", lambda m: f"{m[1]}{int(m[2]) // 2 * 3 + 1}", name)
+            name = re.sub(r"(mlp_class_std)\.", r"\1.0.", name)
+        if plain and name.endswith("weight_orig"):
+            name, value = name.removesuffix("_orig"), value * (2 / np.prod(value.shape[1:])) ** 0.5
+        elif plain and re.search(r"_encoder\..*\.(weight|bias)$", name):
+            name = re.sub(r"(weight|bias)$", r"conv.\1", name)
+        old[name] = value
+    assert set(old) != set(expected)
+    fresh = Generator(new.config)
+    adopt_weights(fresh, old, Path("old.pth"))
+    for name, value in fresh.state_dict().items():
+        torch.testing.assert_close(value, expected[name])
 
 
 @pytest.fixture(scope="module")

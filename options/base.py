@@ -9,7 +9,7 @@ from pathlib import Path
 from data.age_classes import ANCHORS
 from data.transforms import RESIZE_MODES
 from options.opt_file import OPT_FILE, read_options
-from options.types import boolean, class_names, gpu_ids, limit, positive, whole
+from options.types import boolean, class_names, face, gpu_ids, limit, positive, whole
 from util.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,13 @@ def add_photo_options(photos: argparse._ArgumentGroup) -> None:
     """How commands that take photos get portraits out of them."""
     photos.add_argument(
         "--in_the_wild", action="store_true", help="any photos: find, align and cut out the face first"
+    )
+    photos.add_argument(
+        "--face",
+        type=face,
+        default="largest",
+        metavar="largest|all|N",
+        help="which faces of such a photo to take: the largest, all of them, or number N from the left",
     )
     photos.add_argument(
         "--parser",

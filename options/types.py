@@ -81,3 +81,12 @@ def step(text: str) -> float:
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no number above 0 and at most 1")
     return value
+
+
+def face(text: str) -> str | int:
+    """Which faces of a photo: largest, all, or a number from 1."""
+    if text in ("largest", "all"):
+        return text
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither largest nor all nor a number from 1")
+    return int(text)

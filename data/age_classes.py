@@ -45,6 +45,6 @@ def position(age: float, anchors: Sequence[str]) -> float:
     centres = [centre(name) for name in anchors]
     if centres != sorted(set(centres)):
         raise UserError(f"--sort_order: {','.join(anchors)} is not in ascending order, which --ages needs")
-    if len(centres) == 1:
-        return 0.0
-    return float(PchipInterpolator(centres, range(len(centres)))(min(max(age, centres[0]), centres[-1])))
+    if age >= centres[-1]:
+        return float(len(centres) - 1)
+    return float(PchipInterpolator(centres, range(len(centres)))(age)) if age > centres[0] else 0.0

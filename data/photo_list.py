@@ -56,8 +56,9 @@ def user_path(text: str) -> Path:
     text = text.strip(" \t\u202a\u202c")
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1]
-    if address := re.match(r"file:(//localhost)?(?=/)", text):
-        text = url2pathname(re.sub("^/+", "/", text[address.end() :]))
+    # A Path that was made of an address has lost one of its slashes.
+    if address := re.fullmatch(r"file:/+(localhost/)?(.+)", text):
+        text = url2pathname(f"/{address[2]}")
     return Path(os.path.expanduser(text))
 
 
@@ -110,10 +111,15 @@ def output_names(photos: Sequence[Path], endings: Sequence[str] = _ENDINGS) -> l
 
 
 def _photos_in(folder: Path, option: str) -> list[Path]:
-    entries = sorted(path for path in folder.iterdir() if not is_hidden(path))
-    photos = [path for path in entries if path.is_file() and is_image(path)]
-    known = {*photos, folder / PARSINGS}
-    others = [path.name + "/" * path.is_dir() for path in entries if path not in known]
+    entries = sorted(path for path in folder.iterdir() if not is_hidden(path) and path.name != PARSINGS)
+    photos, others = list[Path](), list[str]()
+    for path in entries:
+        if path.is_file() and is_image(path):
+            photos.append(path)
+        else:
+            others.append(path.name + "/" * path.is_dir())
+    # Files that are called images come first, since people miss those.
+    others.sort(key=lambda name: not _is_called_image(name))
     named = ", ".join(others[:_EXAMPLES]) + (", ..." if len(others) > _EXAMPLES else "")
     if not photos:
         raise UserError(f"{option} {folder}: no images in this folder" + (f", only {named}" if others else ""))
@@ -130,7 +136,10 @@ def _read_list(source: Path, option: str) -> str:
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
-    called_image = (mimetypes.guess_type(source.name)[0] or "").startswith("image/")
-    if "\0" in text or called_image:
+    if "\0" in text or _is_called_image(source.name):
         raise UserError(f"{option} {source}: neither a readable image nor a UTF-8 list of image paths")
     return text
+
+
+def _is_called_image(name: str) -> bool:
+    return (mimetypes.guess_type(name)[0] or "").startswith("image/")

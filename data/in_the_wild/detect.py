@@ -102,7 +102,8 @@ def choose_faces(faces: Sequence[Face], choice: FaceChoice, name: str) -> list[t
     numbered = list(enumerate(faces, start=1))
     count = len(faces)
     if choice == "all":
-        logger.info("%s: %d faces found, all are taken, numbered from the left", name, count)
+        if count > 1:
+            logger.info("%s: %d faces found, all are taken, numbered from the left", name, count)
         return numbered
     if choice == "largest":
         number, face = max(numbered, key=lambda pair: pair[1].area)
@@ -116,7 +117,7 @@ def choose_faces(faces: Sequence[Face], choice: FaceChoice, name: str) -> list[t
             )
         return [(number, face)]
     if choice > count:
-        raise UserError(f"{name}: --face {choice} is asked for, but {count} found; number them from the left")
+        raise UserError(f"{name}: --face {choice}: only {count} found; faces are numbered from the left, from 1")
     logger.info("%s: face %d of %d from the left is taken", name, choice, count)
     return [numbered[choice - 1]]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.request import url2pathname
 
 from tqdm import tqdm
+from unidecode import unidecode
 
 from data.portrait import PARSINGS, Portrait
 from util.errors import UserError
@@ -66,7 +67,7 @@ def for_each_portrait(
     photos: Sequence[Path],
     read: Callable[[Path], Sequence[Portrait]],
     use: Callable[[str, Portrait], None],
-    endings: Sequence[str] = _ENDINGS,
+    names: Sequence[str] | None = None,
 ) -> int:
     """The one loop over photos: a photo that cannot be read or used is named and skipped.
 
@@ -74,13 +75,14 @@ def for_each_portrait(
         photos: paths.
         read: makes the portraits of a path.
         use: takes the name of the portrait's outputs, and the portrait.
-        endings: as in `output_names`.
+        names: of each photo's outputs; None for those that `output_names` gives by default.
 
     Returns:
         How many photos were skipped.
     """
     skipped = 0
-    for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos, endings), strict=True):
+    names = output_names(photos) if names is None else names
+    for photo, name in zip(tqdm(photos, unit="photo"), names, strict=True):
         try:
             for portrait in read(photo):
                 use(name if portrait.face is None else f"{name}_face{portrait.face}", portrait)
@@ -90,17 +92,20 @@ def for_each_portrait(
     return skipped
 
 
-def output_names(photos: Sequence[Path], endings: Sequence[str] = _ENDINGS) -> list[str]:
+def output_names(photos: Sequence[Path], endings: Sequence[str] = _ENDINGS, *, ascii_only: bool = False) -> list[str]:
     """What each photo's outputs are called: its stem, numbered where an output would replace an earlier photo's.
 
     Args:
         photos: paths.
         endings: all that the command appends to a name, before the file's suffix, such as "" and "_15-19".
+        ascii_only: spell the names in plain ASCII, as old players and web servers need it.
     """
     taken: set[str] = set()
     names = []
     for photo in photos:
-        for name in chain([photo.stem], (f"{photo.stem}_{number}" for number in count(2))):
+        # A spelling may hold a slash: one half becomes 1/2.
+        stem = unidecode(photo.stem).replace("/", "-").strip() or "photo" if ascii_only else photo.stem
+        for name in chain([stem], (f"{stem}_{number}" for number in count(2))):
             # Many file systems take x.jpg and X.jpg, or two ways to write an umlaut, for one file.
             outputs = {unicodedata.normalize("NFC", name + ending).casefold() for ending in endings}
             if taken.isdisjoint(outputs):
@@ -129,12 +134,12 @@ def _photos_in(folder: Path, option: str) -> list[Path]:
 
 
 def _read_list(source: Path, option: str) -> str:
-    content = source.read_bytes()
-    # PowerShell writes UTF-16. Its mark alone, two bytes, may start anything; so a line's end must be there too.
-    wide = content.startswith((b"\xff\xfe", b"\xfe\xff")) and b"\n" in content
     try:
+        content = source.read_bytes()
+        # PowerShell writes UTF-16. Its mark alone, two bytes, may start anything; so a line's end must be there too.
+        wide = content.startswith((b"\xff\xfe", b"\xfe\xff")) and b"\n" in content
         text = content.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError:
+    except (OSError, UnicodeDecodeError):
         text = "\0"
     if "\0" in text or _is_called_image(source.name):
         raise UserError(f"{option} {source}: neither a readable image nor a UTF-8 list of image paths")

@@ -1,5 +1,6 @@
 """A photo from the wild: landmarks, alignment and parser against the golden numbers, and what the fallback keeps."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from PIL import Image
 
 from data.in_the_wild import PhotoReader
 from data.in_the_wild.align import align, find_square
+from data.in_the_wild.cut_out import cut_out
 from data.in_the_wild.detect import choose_faces, find_boxes, stand_up
 from data.in_the_wild.grabcut import parse_by_grabcut
 from data.masking import Label
 from data.portrait import Portrait
 from models.face_parser import DeepLab, DeepLabParser
-from options.build import choose_face_parser
+from options.base import add_photo_options
+from options.build import choose_face_parser, portrait_reader
 from tests.conftest import ROOT
 from tests.golden_weights import GOLDEN, fill_from_names, golden_input
 from util.errors import UserError
@@ -274,6 +277,32 @@ def test_faces_are_chosen_by_number_or_all(pair, caplog):
     assert np.array_equal(read_one(pair, 64).pixels, right.pixels)
     with pytest.raises(UserError, match=r"pair\.png: --face 3: only 2 found"):
         PhotoReader(64, parse_by_grabcut, 3)(pair)
+
+
+def test_a_face_can_only_be_chosen_in_photos_from_the_wild():
+    parser = argparse.ArgumentParser()
+    add_photo_options(parser.add_argument_group("photos"))
+    assert parser.parse_args([]).face == "largest"
+    for text in ("0", "-1", "left", "1.5", ""):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--face", text])
+    options = parser.parse_args(["--face", "2"])
+    with pytest.raises(UserError, match="--face 2: needs --in_the_wild"):
+        portrait_reader(options, CPU)
+    options = parser.parse_args(["--face", "all", "--in_the_wild", "--parser", "grabcut"])
+    options.loadSize = 64
+    reader = portrait_reader(options, CPU)
+    assert isinstance(reader, PhotoReader)
+    assert reader.face == "all"
+
+
+def test_labels_of_small_portraits_are_reduced_without_a_shift():
+    labels = np.random.default_rng(0).integers(0, len(Label), (256, 256), dtype=np.uint8)
+    pixels, landmarks = np.zeros((256, 256, 3), np.uint8), np.zeros((68, 2))
+    for size in (16, 60, 99, 128, 200, 256):
+        _, reduced = cut_out(pixels, landmarks, lambda *_: labels, size)
+        expected = Image.fromarray(labels).resize((size, size), Image.Resampling.NEAREST)
+        assert np.array_equal(reduced, expected), size
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])

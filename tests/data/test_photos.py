@@ -195,6 +195,12 @@ def test_no_output_replaces_another():
     assert named("a.png", "a_15-19.png", endings=("", *deploy)) == ["a", "a_15-19_2"]
 
 
+def test_names_in_plain_ascii():
+    photos = [Path(name) for name in ("Ünal.jpg", "unal.jpg", "李明.png", "½.png", "😀.png", "plain 1.png")]
+    names = output_names(photos, ascii_only=True)
+    assert names == ["Unal", "unal_2", "Li Ming", "1-2", "photo", "plain 1"]
+
+
 def test_all_faces_of_a_photo_have_names_of_their_own(caplog):
     pixels = np.zeros((4, 4, 3), np.uint8)
 

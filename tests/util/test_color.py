@@ -196,6 +196,18 @@ def test_cameras_mark_adobe_rgb_without_a_profile(tmp_path):
     assert np.abs(np.subtract(first_pixel(path), (144, 255, 60))).max() <= 3
 
 
+def test_primaries_of_heic_without_a_profile(tmp_path):
+    content = (ROOT / "tests" / "photos" / "IMG_0001.HEIC").read_bytes()
+    before, after = b"nclx" + struct.pack(">H", 1), b"nclx" + struct.pack(">H", 12)
+    assert content.count(before) == 1
+    (tmp_path / "p3.heic").write_bytes(content.replace(before, after))
+    srgb = np.asarray(read_image(ROOT / "tests" / "photos" / "IMG_0001.HEIC"))[FACE].mean(axis=(0, 1))
+    wide = np.asarray(read_image(tmp_path / "p3.heic"))[FACE].mean(axis=(0, 1))
+    # The same numbers mean more saturated colours in Display P3: skin gets redder and less blue.
+    assert (wide - srgb > (3, -3, -10)).all()
+    assert (wide - srgb < (10, 0, -1)).all()
+
+
 @pytest.mark.parametrize("profile", [b"no profile" * 20, icc(b"CMYK", b"Lab ", b"prtr", {})])
 def test_a_profile_that_cannot_be_used_is_told_and_the_colours_stay(tmp_path, caplog, profile):
     path = saved(tmp_path / "a.png", "RGB", (200, 30, 60), icc_profile=profile)

@@ -66,15 +66,18 @@ def to_bytes(values: np.ndarray) -> np.ndarray:
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Pillow would clip deeper pictures at 255 instead of scaling them."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
-    if image.mode not in ("I", "F"):
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
+    tags = getattr(image, "tag_v2", {})
     values = np.asarray(image)
-    signed = getattr(image, "tag_v2", {}).get(ExifTags.Base.SampleFormat, (2,))[0] == 2
-    if image.format == "TIFF" and image.mode == "I" and not signed:
-        values = values.view(np.uint32)
-    return Image.fromarray(to_bytes(values))
+    if image.mode.startswith("I;16"):
+        values = (values / 257).round().astype(np.uint8)
+    elif image.mode == "I" and tags and tags.get(ExifTags.Base.SampleFormat) != (2,):
+        values = to_bytes(values.view(np.uint32))
+    else:
+        values = to_bytes(values)
+    # Pillow minds this for 8 bits only: in some scans 0 is white.
+    return Image.fromarray(255 - values if tags.get(ExifTags.Base.PhotometricInterpretation) == 0 else values)
 
 
 def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

@@ -163,6 +163,15 @@ def test_deep_tiffs(tmp_path, values, expected, colors):
     assert np.abs(found - np.array(expected)[:, None]).max() <= (1 if values.dtype == np.uint16 else 0)
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_scans_in_which_zero_is_white(tmp_path, dtype):
+    white = 65535 if dtype == np.uint16 else 1
+    Image.fromarray(np.array([[0, white]] * 4, dtype)).save(tmp_path / "a.tif", tiffinfo={262: 0})
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.tag_v2[262] == 0
+    assert np.asarray(read_image(tmp_path / "a.tif"))[0, :, 0].tolist() == [255, 0]
+
+
 def test_the_order_of_colours_in_deep_tiffs(tmp_path):
     bgr = np.full((4, 4, 3), (0.25, 0.5, 1), np.float32)
     cv2.imwrite(str(tmp_path / "a.tif"), bgr)

@@ -1,4 +1,4 @@
-"""What every way of using the model starts from: a person's picture, aligned and masked."""
+"""A person's picture, aligned and masked: every use of the model starts from it."""
 
 from dataclasses import dataclass
 from pathlib import Path

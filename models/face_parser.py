@@ -53,7 +53,7 @@ class StandardizedConv2d(nn.Conv2d):
     """Convolution whose kernels are brought to mean 0 and deviation 1 over their inputs (Qiao et al. 2019)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        # The mean in three steps, as the published weights were trained: rounding adds up over a hundred layers.
+        # The published weights were trained with the mean in three steps. Rounding adds up over a hundred layers.
         mean = self.weight.mean(dim=1, keepdim=True).mean(dim=2, keepdim=True).mean(dim=3, keepdim=True)
         weight = self.weight - mean
         weight = weight / (weight.flatten(1).std(dim=1)[:, None, None, None] + 1e-5)

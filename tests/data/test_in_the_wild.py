@@ -115,7 +115,7 @@ def test_labels_are_reduced_without_a_shift(deeplab, tmp_path, monkeypatch):
         assert np.array_equal(found, expected), size
 
 
-def test_the_parser_is_chosen_and_its_absence_said_once(tmp_path, caplog):
+def test_the_parser_is_chosen_and_one_warning_tells_that_it_is_missing(tmp_path, caplog):
     missing = tmp_path / "deeplab_model.pth"
     choose_face_parser("auto", CPU, missing)
     assert len(caplog.records) == 1
@@ -188,7 +188,7 @@ def test_no_face(tmp_path):
         read_one(path, 64)
 
 
-def test_of_several_faces_the_largest_is_taken_and_said(tmp_path, caplog):
+def test_the_largest_of_several_faces_is_taken_and_a_warning_says_so(tmp_path, caplog):
     face = photo("cut")
     group = Image.new("RGB", (600, 700), "grey")
     group.paste(face, (0, 0))
@@ -200,14 +200,14 @@ def test_of_several_faces_the_largest_is_taken_and_said(tmp_path, caplog):
     assert (face.landmarks.min(axis=0) > (140, 250)).all()
 
 
-def test_a_tiny_face_is_said_to_be(tmp_path, caplog):
+def test_a_warning_names_photos_with_a_tiny_face(tmp_path, caplog):
     photo("whole").resize((256, 256)).save(tmp_path / "far.png")
     read_one(tmp_path / "far.png", 512)
     assert "far.png: the face is tiny" in caplog.text
 
 
 def test_a_photo_with_orientation_flag(tmp_path):
-    """Phones store photos lying, with a flag that says so."""
+    """Phones store photos on their side, with a flag that says so."""
     lying = photo("cut").transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.classes import ClassImages, find_classes
-from data.photo_list import find_photos, for_each_portrait
+from data.photo_list import find_photos, for_each_portrait, output_names
 from data.portrait import Portrait, read_portrait
 from models.age_code import anchor_blends
 from models.transformer import AgeTransformer
@@ -47,10 +47,11 @@ def use_photos(options: argparse.Namespace, folder: Path) -> int:
         pixels, seed = portrait.at_size(to_model_size), noise_seed(options)
         for output in outputs:
             frames = rendered(output, transformer, pixels, seed, options.output_size)
-            target = str(folder / output.folder / f"{name}{output.ending}")
-            output.write(target, resize(pixels, options.output_size), frames)
+            targets = [str(folder / output.folder / f"{name}{ending}") for ending in output.endings]
+            output.write(targets, resize(pixels, options.output_size), frames)
 
-    skipped = for_each_portrait(photos, read, use)
+    names = output_names(photos, [ending for output in outputs for ending in output.endings])
+    skipped = for_each_portrait(photos, read, use, names)
     logger.info("%d of %d photos done; results in %s", len(photos) - skipped, len(photos), folder)
     return 1 if skipped else 0
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from data.in_the_wild.align import Square, align, find_square
-from data.in_the_wild.detect import find_landmarks
+from data.in_the_wild.detect import choose_faces, stand_up
 from util.images import read_image
 
 _METHODS_OVERSAMPLING = 4096
@@ -30,8 +30,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    photo = read_image(options.photo)
-    square = find_square(find_landmarks(photo, str(options.photo)))
+    name = str(options.photo)
+    photo, faces = stand_up(read_image(options.photo), name)
+    ((_, face),) = choose_faces(faces, "largest", name)
+    square = find_square(face.landmarks)
 
     def measure(way: Callable[[Image.Image, Square, int], np.ndarray]) -> tuple[float, np.ndarray]:
         seconds = []

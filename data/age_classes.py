@@ -1,8 +1,7 @@
-"""Age clusters, anchor classes, and where an age in years lies between them (spec/method.md section 1)."""
+"""Age clusters, anchor classes, and where an age in years lies between them (docs/method.md, Ages)."""
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 from util.errors import UserError
 
@@ -19,7 +18,7 @@ def age_range(name: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d+)-(\d+)", name)
     if not match or int(match[1]) > int(match[2]):
-        raise UserError(f"class '{name}' is no range of years such as 15-19, so ages in years have no place in it")
+        raise UserError(f"class '{name}' is no range of years such as 15-19, which --ages needs")
     return int(match[1]), int(match[2])
 
 
@@ -30,19 +29,22 @@ def centre(name: str) -> float:
 
 
 def position(age: float, anchors: Sequence[str]) -> float:
-    """Where an age lies between the anchors' centres: 0 at the first or below, len(anchors) - 1 at the last or above.
+    """Where an age lies between the anchors: 0 up to the first one's centre, len(anchors) - 1 from the last one's.
+
+    Centres lie on whole numbers. Between them the position grows smoothly and never turns back (PCHIP), so that a
+    series of even steps in years has no sudden change of pace at an anchor.
 
     Raises:
         UserError: the age is not within 0 to 120, or the anchors are no ranges of years in ascending order.
     """
+    # Importing scipy.interpolate takes 0.4 seconds, which only users of --ages should wait.
+    from scipy.interpolate import PchipInterpolator
+
     if not 0 <= age <= OLDEST:
         raise UserError(f"--ages: {age:g} is not an age from 0 to {OLDEST}")
     centres = [centre(name) for name in anchors]
     if centres != sorted(set(centres)):
         raise UserError(f"--sort_order: {','.join(anchors)} is not in ascending order, which --ages needs")
-    if age <= centres[0]:
-        return 0.0
-    for index, (below, above) in enumerate(pairwise(centres)):
-        if age <= above:
-            return index + (age - below) / (above - below)
-    return float(len(centres) - 1)
+    if age >= centres[-1]:
+        return float(len(centres) - 1)
+    return float(PchipInterpolator(centres, range(len(centres)))(age)) if age > centres[0] else 0.0

@@ -27,7 +27,7 @@ class PairIndex(NamedTuple):
 
 
 class PairItem(NamedTuple):
-    """A, B: (3, H, W) float32 in [-1, 1], their classes, and what was wrong with pictures that were passed over."""
+    """A, B: (3, H, W) float32 in [-1, 1], their classes, and the faults of pictures that were replaced."""
 
     A: Tensor
     B: Tensor
@@ -42,10 +42,10 @@ class AgingDataset(Dataset[PairItem]):
     Args:
         classes: the pictures.
         transform: what is done to each.
-        paired: the pictures of an item are of one person, so that one passed over takes its partner along.
+        paired: both pictures of an item show one person, so that they are replaced together.
 
     Attributes:
-        samples: the first usable picture of each class, (H, W, 3) uint8. All must come to the size of the first.
+        samples: the first usable picture of each class, (H, W, 3) uint8. All pictures must have the first one's size.
 
     Raises:
         UserError: no picture of a class can be used.
@@ -60,7 +60,7 @@ class AgingDataset(Dataset[PairItem]):
             self.samples.append(self._usable(number, 0, None, [])[0])
 
     def __getitem__(self, index: PairIndex) -> PairItem:
-        """Two pictures; one that cannot be used is replaced by the next of its class.
+        """Two pictures. If one cannot be used, the next of its class replaces it.
 
         Raises:
             UserError: no picture of a class can be used.
@@ -82,7 +82,7 @@ class AgingDataset(Dataset[PairItem]):
     def _usable(
         self, class_index: int, image_index: int, seed: int | None, faults: list[str]
     ) -> tuple[np.ndarray, int]:
-        """The first picture from `image_index` on that can be used, and its index."""
+        """The first usable picture from `image_index` on, and its index."""
         paths = self.classes[class_index].paths
         for attempt in range(len(paths)):
             found = (image_index + attempt) % len(paths)
@@ -98,7 +98,8 @@ class AgingDataset(Dataset[PairItem]):
         if self.samples and pixels.shape != self.samples[0].shape:
             (height, width), (first_height, first_width) = pixels.shape[:2], self.samples[0].shape[:2]
             raise UserError(
-                f"{path}: comes to {width}x{height} pixels, but the first of {self.classes[0].paths[0].parent} to "
-                f"{first_width}x{first_height}; give pictures of the same proportions, or another --resize_or_crop"
+                f"{path}: has {width}x{height} pixels after resizing, but the first of "
+                f"{self.classes[0].paths[0].parent} has {first_width}x{first_height}; "
+                "give pictures of the same proportions, or another --resize_or_crop"
             )
         return pixels

@@ -1,6 +1,6 @@
-"""Which folders of a data set are classes, and which of their pictures can be used (docs/method.md, Data).
+"""Finds the class folders of a data set and their usable pictures (docs/method.md, Data).
 
-Layout: `<dataroot>/<phase><class>/*.png|jpg|jpeg`, and in each class folder `parsings/<stem>.png`.
+Pictures are `<dataroot>/<phase><class>/*.png|jpg|jpeg`; the map of each is `parsings/<stem>.png` in the class folder.
 """
 
 import logging
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data.portrait import parsing_path
 from util.errors import UserError
+from util.images import visible_files
 
 _SUFFIXES = {".png", ".jpg", ".jpeg"}
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def find_classes(dataroot: Path, phase: str, names: Sequence[str], most: float =
 
 
 def class_folders(dataroot: Path, phase: str) -> list[str]:
-    """Names of the classes that have a folder, in the order of their first number, then of the alphabet."""
+    """Names of the classes that have a folder, sorted by their first number, then by the alphabet."""
 
     def order(name: str) -> tuple[float, str]:
         number = re.search(r"\d+", name)
@@ -49,7 +50,7 @@ def class_folders(dataroot: Path, phase: str) -> list[str]:
 
 
 def check_all_listed(dataroot: Path, phase: str, names: Sequence[str]) -> None:
-    """Raises UserError if there is a class folder that is not among `names`: training would silently leave it out."""
+    """Raises UserError if a class folder is not among `names`: training would silently leave it out."""
     for name in class_folders(dataroot, phase):
         if name not in names:
             raise UserError(
@@ -59,7 +60,7 @@ def check_all_listed(dataroot: Path, phase: str, names: Sequence[str]) -> None:
 
 
 def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
-    """The pictures that every class has one of the same file name for: the same person, by agreement.
+    """Keeps the pictures whose file name occurs in every class: they show one person.
 
     Raises:
         UserError: there are none.
@@ -69,7 +70,7 @@ def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
     if not common:
         raise UserError(
             f"{classes[0].paths[0].parent} and its sister folders share no file name; --paired and --lambda_paired "
-            "want one person's pictures to have the same one at every age, as datasets/synthesize.py --paired writes"
+            "need one file name for a person at every age, as datasets/synthesize.py --paired writes it"
         )
     return [
         ClassImages(of_class.name, tuple(by_stem[stem] for stem in sorted(common)))
@@ -80,7 +81,7 @@ def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
 def _find_class(folder: Path, name: str, most: float) -> ClassImages:
     if not folder.is_dir():
         raise UserError(f"{folder}: class folder missing; create it or take '{name}' out of --sort_order")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    images = [path for path in visible_files(folder) if path.suffix.lower() in _SUFFIXES]
     paths = [path for path in images if parsing_path(path).is_file()]
     if not paths:
         raise UserError(

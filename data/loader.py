@@ -1,4 +1,4 @@
-"""Which pairs are drawn, and how they become batches (spec/method.md section 6)."""
+"""Which pairs are drawn, and how they become batches (docs/method.md, Data)."""
 
 import os
 import signal
@@ -17,14 +17,14 @@ from util.errors import UserError
 class PairSampler(Sampler[list[PairIndex]]):
     """Batches of pairs: class A and another class B uniformly, then a picture of each uniformly.
 
-    An epoch depends on the seed and its number only, so a run can go on from any batch of it.
+    An epoch depends on the seed and its number only, so a run can resume at any batch.
 
     Args:
         sizes: pictures in each class.
         batch_size: pairs in a batch.
         seed: of the run.
-        serial: pictures and classes in order instead of at random.
-        part: of each batch, that this process gets.
+        serial: takes pictures and classes in order instead of at random.
+        part: which items of each batch this process gets.
         paired: both pictures have the same number in their classes, and are cropped and flipped alike.
     """
 
@@ -85,7 +85,7 @@ class PairSampler(Sampler[list[PairIndex]]):
 
 
 class PairBatch(NamedTuple):
-    """A, B: (B, 3, H, W) in [-1, 1]; A_class, B_class: (B,) int64; what was wrong with pictures passed over."""
+    """A, B: (B, 3, H, W) in [-1, 1]; A_class, B_class: (B,) int64; the faults of pictures that were replaced."""
 
     A: Tensor
     B: Tensor
@@ -95,8 +95,8 @@ class PairBatch(NamedTuple):
 
 
 def make_loader(dataset: AgingDataset, sampler: PairSampler, workers: int, pin_memory: bool) -> DataLoader:
-    """`PairBatch`es, read ahead by `workers` processes (0: in this one), but no more than there are cores."""
-    workers = min(workers, os.cpu_count() or 1)
+    """Reads `PairBatch`es ahead in `workers` processes, one a core at most, or in this process if 0."""
+    workers = min(workers, _usable_cores())
     return DataLoader(
         dataset,
         batch_sampler=sampler,
@@ -104,12 +104,17 @@ def make_loader(dataset: AgingDataset, sampler: PairSampler, workers: int, pin_m
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
         collate_fn=collate,
-        worker_init_fn=_leave_stopping_to_the_run,
+        worker_init_fn=_ignore_stop_signals,
     )
 
 
-def _leave_stopping_to_the_run(_worker: int) -> None:
-    """A signal to the whole group, as a terminal and torchrun send it, must not end the loader before the run."""
+def _usable_cores() -> int:
+    # A container or a batch system may give this process fewer cores than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _ignore_stop_signals(_worker: int) -> None:
+    """The run ends its workers itself: terminals and torchrun signal all processes, which is too early for these."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 

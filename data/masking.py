@@ -1,4 +1,4 @@
-"""The 19 face-parsing labels and what of a picture is greyed out (spec/method.md section 6)."""
+"""The 19 face-parsing labels, and the mask that greys out all but the person (docs/method.md, Data)."""
 
 from enum import IntEnum
 
@@ -37,7 +37,7 @@ _IS_MASKED[list(MASKED_LABELS)] = True
 
 
 def mask(image: np.ndarray, parsing: np.ndarray) -> np.ndarray:
-    """Greys out what is not the person: background, hat, jewellery and clothes.
+    """Greys out the background, hats, jewellery and clothes.
 
     Args:
         image: (H, W, 3) uint8.

@@ -1,77 +1,147 @@
-"""Which photos a command works on."""
+"""Which photos a command works on, and what their outputs are called."""
 
 import logging
+import mimetypes
+import os
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import chain, count
 from pathlib import Path
+from urllib.request import url2pathname
 
 from tqdm import tqdm
+from unidecode import unidecode
 
-from data.portrait import Portrait
+from data.portrait import PARSINGS, Portrait
 from util.errors import UserError
-from util.images import IMAGE_SUFFIXES
+from util.images import is_hidden, is_image
 
 logger = logging.getLogger(__name__)
 
+_EXAMPLES = 3
+
 
 def find_photos(source: Path, option: str) -> list[Path]:
-    """The photos of a list file (one path a line, blank lines and # comments aside), an image, or a folder's images.
+    """The photos of a folder or of a list (one path a line, without blank lines and # comments), or a single photo.
+
+    A file's content decides whether it is a photo, never its name. Each photo of a list is read only when its turn
+    comes, so that one that cannot be read does not stop the others.
 
     Args:
         source: the list, image or folder.
         option: that named it, for messages.
 
-    Whether each can be read shows when it is read; one that cannot must not stop the others.
-
     Raises:
-        UserError: the source is missing or empty or no text, or the folder has no images.
+        UserError: the source is missing, empty or neither of these, or the folder has no images.
     """
+    source = user_path(str(source))
     if source.is_dir():
-        photos = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-        if not photos:
-            raise UserError(f"{option} {source}: no images in this folder")
-        return photos
+        return _photos_in(source, option)
     if not source.is_file():
         raise UserError(f"{option} {source}: no such file; give a list of image paths, an image or a folder")
-    if source.suffix.lower() in IMAGE_SUFFIXES:
+    if is_image(source):
         return [source]
-    try:
-        lines = source.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{option} {source}: neither an image nor a UTF-8 list of image paths") from None
-    photos = [Path(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    lines = (line.strip() for line in _read_list(source, option).splitlines())
+    photos = [user_path(line) for line in lines if line and not line.startswith("#")]
     if not photos:
         raise UserError(f"{option} {source}: the list is empty; give one image path a line")
     return photos
 
 
+def user_path(text: str) -> Path:
+    """A path as people paste it: in quotes, as a file:// address, or with ~ for their home."""
+    # Windows marks the direction of writing in paths that are copied from a file's properties.
+    text = text.strip(" \t\u202a\u202c")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1]
+    # A Path that was made of an address has lost one of its slashes.
+    if address := re.fullmatch(r"file:/+(localhost/)?(.+)", text):
+        text = url2pathname(f"/{address[2]}")
+    return Path(os.path.expanduser(text))
+
+
 def for_each_portrait(
-    photos: Sequence[Path], read: Callable[[Path], Portrait], use: Callable[[str, Portrait], None]
+    photos: Sequence[Path],
+    read: Callable[[Path], Sequence[Portrait]],
+    use: Callable[[str, Portrait], None],
+    names: Sequence[str],
 ) -> int:
     """The one loop over photos: a photo that cannot be read or used is named and skipped.
 
     Args:
         photos: paths.
-        read: makes a portrait of a path.
-        use: takes the name of the photo's outputs, and the portrait.
+        read: makes the portraits of a path.
+        use: takes the name of the portrait's outputs, and the portrait.
+        names: of each photo's outputs, from `output_names`.
 
     Returns:
         How many photos were skipped.
     """
     skipped = 0
-    for photo, name in zip(tqdm(photos, unit="photo"), output_names(photos), strict=True):
+    for photo, name in zip(tqdm(photos, unit="photo"), names, strict=True):
         try:
-            use(name, read(photo))
+            for portrait in read(photo):
+                use(name if portrait.face is None else f"{name}_face{portrait.face}", portrait)
         except UserError as error:
             skipped += 1
             logger.error("skipped: %s", error)
     return skipped
 
 
-def output_names(photos: Sequence[Path]) -> list[str]:
-    """What each photo's outputs are called: its stem, numbered where an earlier photo has the same one."""
-    names: dict[str, None] = {}
+def output_names(photos: Sequence[Path], endings: Sequence[str], *, ascii_only: bool = False) -> list[str]:
+    """What each photo's outputs are called: its stem, numbered where an output would replace an earlier photo's.
+
+    Args:
+        photos: paths.
+        endings: all that the command appends to a name, before the file's suffix, such as "" and "_15-19".
+        ascii_only: spell the names in plain ASCII, as old players and web servers need it.
+    """
+    taken: set[str] = set()
+    names = []
     for photo in photos:
-        numbered = chain([photo.stem], (f"{photo.stem}_{number}" for number in count(2)))
-        names[next(name for name in numbered if name not in names)] = None
-    return list(names)
+        # A spelling may hold a slash: one half becomes 1/2.
+        stem = unidecode(photo.stem).replace("/", "-").strip() or "photo" if ascii_only else photo.stem
+        for name in chain([stem], (f"{stem}_{number}" for number in count(2))):
+            # Many file systems take x.jpg and X.jpg, or two ways to write an umlaut, for one file.
+            outputs = {unicodedata.normalize("NFC", name + ending).casefold() for ending in endings}
+            if taken.isdisjoint(outputs):
+                break
+        taken |= outputs
+        names.append(name)
+    return names
+
+
+def _photos_in(folder: Path, option: str) -> list[Path]:
+    entries = sorted(path for path in folder.iterdir() if not is_hidden(path) and path.name != PARSINGS)
+    photos, others = list[Path](), list[str]()
+    for path in entries:
+        if path.is_file() and is_image(path):
+            photos.append(path)
+        else:
+            others.append(path.name + "/" * path.is_dir())
+    # Files that are called images come first, since people miss those.
+    others.sort(key=lambda name: not _is_called_image(name))
+    named = ", ".join(others[:_EXAMPLES]) + (", ..." if len(others) > _EXAMPLES else "")
+    if not photos:
+        raise UserError(f"{option} {folder}: no images in this folder" + (f", only {named}" if others else ""))
+    if others:
+        logger.warning("%s: %d of %d entries are no images: %s", folder, len(others), len(entries), named)
+    return photos
+
+
+def _read_list(source: Path, option: str) -> str:
+    try:
+        content = source.read_bytes()
+        # PowerShell writes UTF-16. Its mark alone, two bytes, may start anything; so a line's end must be there too.
+        wide = content.startswith((b"\xff\xfe", b"\xfe\xff")) and b"\n" in content
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        text = "\0"
+    if "\0" in text or _is_called_image(source.name):
+        raise UserError(f"{option} {source}: neither a readable image nor a UTF-8 list of image paths")
+    return text
+
+
+def _is_called_image(name: str) -> bool:
+    return (mimetypes.guess_type(name)[0] or "").startswith("image/")

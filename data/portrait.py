@@ -1,4 +1,4 @@
-"""What every way of using the model starts from: a person's picture, aligned and masked."""
+"""A person's picture, aligned and masked: every use of the model starts from it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,9 @@ from data.transforms import Transform
 from util.errors import UserError
 from util.images import read_image
 
+# The folder of the parsing maps, beside the pictures they belong to.
+PARSINGS = "parsings"
+
 
 @dataclass(frozen=True)
 class Portrait:
@@ -20,14 +23,20 @@ class Portrait:
         path: the file it came from; outputs are named after its stem.
         pixels: (H, W, 3) uint8, the face aligned and everything but the person at grey 128.
         parsing: (H, W) uint8, the face-parsing labels (`data.masking.Label`) the mask was made from.
+        face: its number from the left where each face of the photo becomes a portrait, for the outputs' names.
     """
 
     path: Path
     pixels: np.ndarray
     parsing: np.ndarray
+    face: int | None = None
 
     def at_size(self, transform: Transform, rng: np.random.Generator | None = None) -> np.ndarray:
-        """The pixels as they come to the network's size; raises `UserError`, with the path, as the transform does."""
+        """The pixels at the network's size.
+
+        Raises:
+            UserError: the picture is too small for the transform; the message names the path.
+        """
         try:
             return transform(self.pixels, rng)
         except UserError as error:
@@ -35,8 +44,8 @@ class Portrait:
 
 
 def parsing_path(image: Path) -> Path:
-    """Where the parsing map of a picture lies."""
-    return image.parent / "parsings" / f"{image.stem}.png"
+    """The path of a picture's parsing map."""
+    return image.parent / PARSINGS / f"{image.stem}.png"
 
 
 def read_portrait(path: Path) -> Portrait:

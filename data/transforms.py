@@ -1,4 +1,4 @@
-"""Resize, crop and flip (spec/method.md section 6)."""
+"""Resize, crop and flip (docs/method.md, Data)."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -17,13 +17,13 @@ class Transform:
     """Brings masked pictures to the network's size.
 
     Attributes:
-        mode: `resize_and_crop` to load_size x load_size and cut fine_size x fine_size out; `crop` only cuts;
-            `scale_width` scales to width fine_size and `scale_width_and_crop` to width load_size before cutting,
-            both keeping the proportions (the first to the next `step`).
+        mode: `resize_and_crop` resizes to load_size x load_size and cuts fine_size x fine_size out. `crop` only
+            cuts. `scale_width` scales to width fine_size, and `scale_width_and_crop` to width load_size before it
+            cuts. The last two keep the proportions (`scale_width` rounds the height to a multiple of `step`).
         load_size: pixels.
         fine_size: pixels.
         flip: whether a random generator may mirror the picture.
-        step: that the height is a multiple of where it is not cut, as the network's halvings want it.
+        step: the network halves pictures; the height must be a multiple of this.
     """
 
     mode: ResizeMode
@@ -33,7 +33,7 @@ class Transform:
     step: int = 1
 
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """(H, W, 3) uint8 -> (H', W', 3) uint8. Without `rng` the cut is central and nothing is mirrored.
+        """(H, W, 3) uint8 -> (H', W', 3) uint8. Without `rng` the middle is cut out and nothing is mirrored.
 
         Raises:
             UserError: the picture is too small for the cut.

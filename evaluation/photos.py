@@ -12,7 +12,7 @@ from dominate import tags
 from dominate.dom_tag import dom_tag
 
 from data.age_classes import age_range, centre
-from data.photo_list import for_each_portrait
+from data.photo_list import for_each_portrait, output_names
 from data.portrait import Portrait
 from evaluation.candidate import Candidate
 from evaluation.fidelity import inception_distances
@@ -89,7 +89,7 @@ def evaluate_photos(
     *,
     photos: Sequence[Path],
     source: Path,
-    read: Callable[[Path], Portrait],
+    read: Callable[[Path], Sequence[Portrait]],
     device: torch.device,
     folder: Path,
 ) -> int:
@@ -98,7 +98,7 @@ def evaluate_photos(
     Args:
         candidate: the model.
         photos, source: paths, and the list, image or folder that they come from.
-        read: makes a portrait of a path.
+        read: makes the portraits of a path.
         device: computes FID and KID.
         folder: of the report.
 
@@ -111,7 +111,8 @@ def evaluate_photos(
     def use(label: str, portrait: Portrait) -> None:
         judged.append(_judge_photo(candidate, judge, folder, label, portrait, number=len(judged)))
 
-    skipped = for_each_portrait(photos, read, use)
+    names = output_names(photos, ["", *(f"_{name}" for name in candidate.ages)])
+    skipped = for_each_portrait(photos, read, use, names)
     if not judged:
         raise UserError(f"--photos {source}: none of its {len(photos)} photos could be used")
     files = [[folder / picture.path for picture in photo.row] for photo in judged]

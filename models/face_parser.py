@@ -32,7 +32,7 @@ class DeepLabParser:
         if not isinstance(tensors, dict):
             raise UserError(f"{weights}: has no 'state_dict'; fetch the published file again")
         network = DeepLab()
-        # Counters of batch norms that the network was once built with.
+        # The file still holds counters of the batch norms that the network was first built with.
         adopt_weights(network, {name: value for name, value in tensors.items() if "tracked" not in name}, weights)
         self.network = network.to(device).eval().requires_grad_(False)
         self.device = device
@@ -44,7 +44,8 @@ class DeepLabParser:
         with torch.inference_mode():
             enlarged = F.interpolate(image, (_INPUT_SIZE, _INPUT_SIZE), mode="bilinear", align_corners=False)
             labels: Tensor = self.network((enlarged - mean) / deviation).argmax(dim=1, keepdim=True)
-            reduced = F.interpolate(labels.float(), pixels.shape[:2], mode="nearest")
+            # Mode "nearest" would shift the map by half a pixel.
+            reduced = F.interpolate(labels.float(), pixels.shape[:2], mode="nearest-exact")
         return reduced[0, 0].byte().cpu().numpy()
 
 
@@ -52,7 +53,7 @@ class StandardizedConv2d(nn.Conv2d):
     """Convolution whose kernels are brought to mean 0 and deviation 1 over their inputs (Qiao et al. 2019)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        # The mean in three steps, as the published weights were trained: rounding adds up over a hundred layers.
+        # The published weights were trained with the mean in three steps. Rounding adds up over a hundred layers.
         mean = self.weight.mean(dim=1, keepdim=True).mean(dim=2, keepdim=True).mean(dim=3, keepdim=True)
         weight = self.weight - mean
         weight = weight / (weight.flatten(1).std(dim=1)[:, None, None, None] + 1e-5)

@@ -10,7 +10,17 @@ from typing import Any
 from data.age_classes import ANCHORS
 from data.transforms import RESIZE_MODES
 from options.opt_file import OPT_FILE, read_options, value_text
-from options.types import boolean, class_names, gpu_ids, integer, limit, non_negative_int, positive_int, relative_name
+from options.types import (
+    boolean,
+    class_names,
+    face,
+    gpu_ids,
+    integer,
+    limit,
+    non_negative_int,
+    positive_int,
+    relative_name,
+)
 from util.errors import UserError
 
 # These options belong to a model, not to a run. They are read from its opt.txt, so that --name is enough to use it.
@@ -137,6 +147,13 @@ def add_photo_options(photos: OptionGroup) -> None:
     """Adds the options of commands that make portraits of photos."""
     photos.add_argument(
         "--in_the_wild", action="store_true", help="take any photos: align and cut out the face first"
+    )
+    photos.add_argument(
+        "--face",
+        type=face,
+        default="largest",
+        metavar="largest|all|N",
+        help="which faces of such a photo to take: the largest, all of them, or number N from the left",
     )
     photos.add_argument(
         "--parser",

@@ -2,13 +2,13 @@
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from data.in_the_wild import PortraitMaker
+from data.in_the_wild import PhotoReader
 from data.in_the_wild.cut_out import Parse
 from data.in_the_wild.grabcut import parse_by_grabcut
 from data.portrait import Portrait, read_portrait
@@ -73,15 +73,17 @@ def transform(options: argparse.Namespace, *, flip: bool) -> Transform:
     return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip, 2**options.n_downsample)
 
 
-def portrait_reader(options: argparse.Namespace, device: torch.device) -> Callable[[Path], Portrait]:
-    """How a photo becomes a portrait: any photo with --in_the_wild, otherwise an aligned one with its parsing map."""
-    if not options.in_the_wild:
-        return read_portrait
-    return PortraitMaker(options.loadSize, choose_face_parser(options.parser, device))
+def portrait_reader(options: argparse.Namespace, device: torch.device) -> Callable[[Path], Sequence[Portrait]]:
+    """Reads the portraits of a path: one or more of any photo, or an aligned one with its parsing map."""
+    if options.in_the_wild:
+        return PhotoReader(options.loadSize, choose_face_parser(options.parser, device), options.face)
+    if options.face != "largest":
+        raise UserError(f"--face {options.face}: needs --in_the_wild; aligned portraits show one face")
+    return lambda path: [read_portrait(path)]
 
 
 def choose_face_parser(name: FaceParserName, device: torch.device, weights: Path = DEEPLAB_WEIGHTS) -> Parse:
-    """DeepLab if asked for or at hand; GrabCut in its place is announced by one warning.
+    """DeepLab if it is asked for or its weights are there, otherwise GrabCut, which one warning announces.
 
     Raises:
         UserError: DeepLab is asked for without its weights, or they are damaged.
@@ -93,8 +95,8 @@ def choose_face_parser(name: FaceParserName, device: torch.device, weights: Path
         return DeepLabParser(weights, device)
     if name == "auto":
         logger.warning(
-            "The published face parser is not there: GrabCut cuts the person out instead, less exactly around hair "
-            "and collar. To get the better one: %s",
+            "The published face parser is not there. GrabCut cuts the person out instead, less exactly around hair "
+            "and collar. To fetch the parser: %s",
             get,
         )
     return parse_by_grabcut

@@ -1,7 +1,7 @@
 """What test.py's options ask for of each portrait, as a list of outputs."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -27,15 +27,15 @@ class Output:
 
     Attributes:
         folder: where it goes below the folder of results.
-        ending: end of its file name, after the name of the photo.
+        endings: of its files' names, after the name of the photo and before the suffix.
         blends: (F, num_classes), the series of ages.
-        write: takes the path without suffix, the input (H, W, 3) uint8, and the frames.
+        write: takes the files' paths without suffix, the input (H, W, 3) uint8, and the frames.
     """
 
     folder: str
-    ending: str
+    endings: Sequence[str]
     blends: Tensor
-    write: Callable[[str, np.ndarray, Iterator[np.ndarray]], None]
+    write: Callable[[Sequence[str], np.ndarray, Iterator[np.ndarray]], None]
 
 
 def planned_outputs(options: argparse.Namespace) -> list[Output]:
@@ -56,14 +56,14 @@ def planned_outputs(options: argparse.Namespace) -> list[Output]:
         blends = traversal_blends(count, options.interp_step) if asked is None else asked
         outputs += _series_outputs(options, "", blends)
     if options.deploy and options.full_progression:
-        outputs.append(Output("deploy", "", anchors, _write_row))
+        outputs.append(Output("deploy", [""], anchors, _write_row))
     elif options.deploy:
         labels = [f"_{age:g}" for age in options.ages] if options.ages else [f"_{name}" for name in classes]
-        outputs.append(Output("deploy", "_input", anchors[:0], _write_input))
-        outputs.append(Output("deploy", "", anchors, partial(_write_pictures, labels)))
+        outputs.append(Output("deploy", ["_input"], anchors[:0], _write_input))
+        outputs.append(Output("deploy", labels, anchors, _write_pictures))
     if options.in_the_wild:
         folders = dict.fromkeys(output.folder for output in outputs)
-        outputs += [Output(folder, "_portrait", anchors[:0], _write_input) for folder in folders]
+        outputs += [Output(folder, ["_portrait"], anchors[:0], _write_input) for folder in folders]
     _check_rows(outputs, options.output_size or options.fineSize)
     return outputs
 
@@ -71,12 +71,12 @@ def planned_outputs(options: argparse.Namespace) -> list[Output]:
 def _series_outputs(options: argparse.Namespace, ending: str, blends: Tensor) -> Iterator[Output]:
     """A series as a video, as numbered pictures in a folder, or else as a row."""
     if options.make_video:
-        yield Output("traversal", ending, blends, partial(_write_video, options.fps, options.crf))
+        yield Output("traversal", [ending], blends, partial(_write_video, options.fps, options.crf))
     if options.frames:
-        labels = [f"/{number:03d}" for number in range(len(blends))]
-        yield Output("traversal", ending, blends, partial(_write_pictures, labels))
+        numbered = [f"{ending}/{number:03d}" for number in range(len(blends))]
+        yield Output("traversal", numbered, blends, _write_pictures)
     if not options.make_video and not options.frames:
-        yield Output("traversal", ending, blends, _write_row)
+        yield Output("traversal", [ending], blends, _write_row)
 
 
 def _check_rows(outputs: list[Output], size: int) -> None:
@@ -89,18 +89,20 @@ def _check_rows(outputs: list[Output], size: int) -> None:
             )
 
 
-def _write_input(target: str, portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
-    write_image(Path(f"{target}.png"), portrait)
+def _write_input(targets: Sequence[str], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
+    write_image(Path(f"{targets[0]}.png"), portrait)
 
 
-def _write_row(target: str, portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
-    write_image(Path(f"{target}.png"), row_after_gap(portrait, frames))
+def _write_row(targets: Sequence[str], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
+    write_image(Path(f"{targets[0]}.png"), row_after_gap(portrait, frames))
 
 
-def _write_pictures(labels: list[str], target: str, portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
-    for label, frame in zip(labels, frames, strict=True):
-        write_image(Path(f"{target}{label}.png"), frame)
+def _write_pictures(targets: Sequence[str], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
+    for target, frame in zip(targets, frames, strict=True):
+        write_image(Path(f"{target}.png"), frame)
 
 
-def _write_video(fps: Fraction, crf: int, target: str, portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
-    write_video(Path(f"{target}.mp4"), frames, fps, crf)
+def _write_video(
+    fps: Fraction, crf: int, targets: Sequence[str], portrait: np.ndarray, frames: Iterator[np.ndarray]
+) -> None:
+    write_video(Path(f"{targets[0]}.mp4"), frames, fps, crf)

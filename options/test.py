@@ -29,7 +29,7 @@ _NEEDS = {
     **dict.fromkeys(("fps", "crf"), ("make_video",)),
     "full_progression": ("deploy",),
     "ages": ("traverse", "deploy"),
-    "parser": ("in_the_wild",),
+    **dict.fromkeys(("parser", "face"), ("in_the_wild",)),
 }
 
 

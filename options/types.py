@@ -45,7 +45,7 @@ def number(low: float, high: float) -> Callable[[str], float]:
 LARGEST = 2**31 - 1
 positive_int = integer(1, LARGEST)
 non_negative_int = integer(0, LARGEST)
-non_negative_float = number(0, 1_000_000)
+non_negative_float = number(0, 1e100)
 picture_size = integer(16, 8192)
 # A smaller step would make thousands of frames that nobody can tell apart.
 anchor_step = number(0.001, 1)
@@ -113,3 +113,12 @@ def ages(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a list of ages in years such as 4,21.5,63") from None
+
+
+def face(text: str) -> str | int:
+    """Which faces of a photo: largest, all, or a number from 1."""
+    if text in ("largest", "all"):
+        return text
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither largest nor all nor a number from 1")
+    return int(text)

@@ -3,29 +3,66 @@
 import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from pi_heif import register_heif_opener
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from util.color import to_bytes, to_srgb
 from util.errors import UserError
 from util.files import atomic_path
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+# What photos come in. Pillow also opens formats that run other programs (EPS) or are recognised by their name only.
+# MPO, in which phones keep two pictures, is opened as JPEG.
+_FORMATS = ("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_TIFF_MAGIC = (b"II*\0", b"MM\0*")
 _MOST_PIXELS = 250_000_000
+# Pillow's decoders raise all of these for broken files.
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError)
+
+register_heif_opener()
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's content is that of a picture, whatever the file is called."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            _open(path).close()
+    except Image.DecompressionBombError:
+        return True
+    except _BROKEN:
+        return False
+    return True
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """The files of a folder, sorted, without those that systems hide (`._x.jpg`, `.DS_Store`, `Thumbs.db`)."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and not is_hidden(path))
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a system, not a person, put the file or folder there."""
+    return path.name.startswith((".", "@eaDir", "__MACOSX")) or path.name.lower() in (
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+    )
 
 
 def read_image(path: Path, background: int = 128, most_pixels: int | None = None) -> Image.Image:
-    """Reads any picture as upright 8-bit RGB.
+    """Reads any picture as upright 8-bit sRGB.
 
-    The EXIF orientation is applied; transparent pixels show the background; grey, palette, CMYK and 16-bit
-    pictures are converted.
+    The orientation that the file declares is applied, and so is its colour profile. Transparent pixels show the
+    background. Of several pictures in a file the first is read.
 
     Args:
         path: the picture.
         background: grey value, 0 to 255, behind transparent pixels.
-        most_pixels: larger pictures are reduced to at most this many pixels, JPEGs while they are decoded, so that
-            the full size never stands in memory.
+        most_pixels: larger pictures are reduced to at most this many pixels. JPEGs are reduced while they are
+            decoded, so that the full size never stands in memory.
 
     Raises:
         UserError: the file is missing, is no picture, is truncated, or has more than 250 million pixels.
@@ -34,38 +71,44 @@ def read_image(path: Path, background: int = 128, most_pixels: int | None = None
     if not path.is_file():
         raise UserError(f"{path}: no such image file; check the path")
     try:
-        with warnings.catch_warnings():
-            # Our own limit below stands in for Pillow's.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(path)
-        width, height = image.size
-        if width * height > _MOST_PIXELS:
-            raise UserError(f"{path}: {width}x{height} pixels is too large; reduce it below {_MOST_PIXELS:,} pixels")
-        if most_pixels is not None and width * height > most_pixels:
-            scale = (most_pixels / (width * height)) ** 0.5
-            size = (max(1, int(width * scale)), max(1, int(height * scale)))
-            image.draft("RGB", size)
-            image = _to_rgb(image, background).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-        else:
-            image = _to_rgb(image, background)
-    except UserError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        # Pillow's decoders raise all of these for broken files.
+        # Pillow warns of sizes, which are checked here, and of broken metadata, which need not stop anybody.
+        with warnings.catch_warnings(action="ignore"):
+            image = _open(path)
+            width, height = image.size
+            if width * height > _MOST_PIXELS:
+                raise Image.DecompressionBombError(f"{width}x{height} pixels")
+            if most_pixels is not None:
+                image.draft("RGB", _reduced_size(image, most_pixels))
+            ImageOps.exif_transpose(image, in_place=True)
+            image = to_srgb(image, background, str(path))
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path}: too large ({error}); reduce it below {_MOST_PIXELS:,} pixels") from error
+    except _BROKEN as error:
         raise UserError(f"{path}: not a readable image ({error}); give a PNG or JPEG photo") from error
+    if most_pixels is not None and image.width * image.height > most_pixels:
+        # The size is computed here again because the picture may have been turned by now.
+        image = image.resize(_reduced_size(image, most_pixels), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return image
 
 
-def _to_rgb(image: Image.Image, background: int) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Pillow clips 16-bit pictures to 255 instead of scaling them.
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, (background,) * 3 + (255,))
-        image = Image.alpha_composite(canvas, image)
-    return image.convert("RGB")
+def _reduced_size(image: Image.Image, most_pixels: int) -> tuple[int, int]:
+    scale = min(1.0, (most_pixels / (image.width * image.height)) ** 0.5)
+    return max(1, int(image.width * scale)), max(1, int(image.height * scale))
+
+
+def _open(path: Path) -> Image.Image:
+    """Opens a picture by its content; the pixels of most formats are not decoded yet."""
+    try:
+        return Image.open(path, formats=_FORMATS)
+    except UnidentifiedImageError:
+        with path.open("rb") as file:
+            if file.read(4) not in _TIFF_MAGIC:
+                raise
+        # OpenCV also reads TIFFs whose colours are fractions or 32-bit numbers.
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None:
+            raise
+        return Image.fromarray(to_bytes(pixels if pixels.ndim == 2 else pixels[..., 2::-1]))
 
 
 def write_image(path: Path, pixels: np.ndarray) -> None:

@@ -1,11 +1,14 @@
-"""A photo from the wild -> a portrait: find the face, align it, cut the person out (docs/method.md, Photos)."""
+"""A photo from the wild -> portraits: find the faces, align them, cut the people out (docs/method.md, Photos)."""
 
 import logging
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from data.in_the_wild.align import align, find_square
 from data.in_the_wild.cut_out import Parse, cut_out
-from data.in_the_wild.detect import find_landmarks
+from data.in_the_wild.detect import FaceChoice, choose_faces, stand_up
 from data.masking import MASK_COLOR
 from data.portrait import Portrait
 from util.images import read_image
@@ -18,26 +21,32 @@ _SMALLEST_PARSED = 256
 _MOST_PIXELS = 50_000_000
 
 
-class PortraitMaker:
-    """Makes portraits of one size.
+class PhotoReader:
+    """Reads portraits out of photos.
 
     Args:
         size: of the portraits, pixels.
         parse: the face parser that the person is cut out by.
+        face: which faces of a photo become portraits.
     """
 
-    def __init__(self, size: int, parse: Parse) -> None:
+    def __init__(self, size: int, parse: Parse, face: FaceChoice = "largest") -> None:
         self.size = size
         self.parse = parse
+        self.face = face
 
-    def __call__(self, photo: Path) -> Portrait:
-        """The portrait of the largest face.
+    def __call__(self, photo: Path) -> list[Portrait]:
+        """The portraits of the chosen faces, from left to right.
 
         Raises:
-            UserError: the photo cannot be read or shows no face.
+            UserError: the photo cannot be read, or does not show the face.
         """
-        image = read_image(photo, MASK_COLOR, _MOST_PIXELS)
-        landmarks = find_landmarks(image, str(photo))
+        image, faces = stand_up(read_image(photo, MASK_COLOR, _MOST_PIXELS), str(photo))
+        chosen = choose_faces(faces, self.face, str(photo))
+        numbered = self.face == "all"
+        return [self._portrait(photo, image, face.landmarks, number if numbered else None) for number, face in chosen]
+
+    def _portrait(self, photo: Path, image: Image.Image, landmarks: np.ndarray, number: int | None) -> Portrait:
         square = find_square(landmarks)
         if 2 * square.side < self.size:
             logger.warning(
@@ -49,4 +58,4 @@ class PortraitMaker:
         parsed_size = max(self.size, _SMALLEST_PARSED)
         pixels = align(image, square, parsed_size)
         masked, parsing = cut_out(pixels, square.project(landmarks, parsed_size), self.parse, self.size)
-        return Portrait(photo, masked, parsing)
+        return Portrait(photo, masked, parsing, number)

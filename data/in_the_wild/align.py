@@ -1,4 +1,4 @@
-"""A photo and its landmarks -> the upright square around the head (spec/method.md section 7.2)."""
+"""A photo and its landmarks -> the upright square around the head (docs/method.md, Photos)."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 # Bilinear samples along an output pixel. The photo is shrunk until its square is less than 4 times as wide as the
-# output, so that no pixel is passed over; the method takes 4096 samples a side at any size.
+# output, so that no pixel is missed. The method takes 4096 samples a side at any size.
 _OVERSAMPLING = 4
 
 
@@ -53,9 +53,10 @@ def find_square(landmarks: np.ndarray) -> Square:
 
 
 def align(photo: Image.Image, square: Square, size: int) -> np.ndarray:
-    """Cuts the square out, upright; where it leaves the photo, that fades into a blurred reflection.
+    """Cuts the square out, upright. Where it leaves the photo, the photo's edge fades into a blurred reflection.
 
-    The picture is that of the method's 4096x4096 intermediate one (PSNR above 45 dB), made from 16 samples a pixel.
+    The method reduces a picture of 4096x4096 pixels. This takes 16 samples a pixel and gives the same picture (PSNR
+    above 45 dB).
 
     Args:
         photo: RGB.
@@ -77,7 +78,7 @@ def align(photo: Image.Image, square: Square, size: int) -> np.ndarray:
     photo = photo.crop((left, top, right, bottom))
     beyond = np.maximum([*-low, *(high - (right, bottom))], 0)
     corners = corners - (left, top)
-    # A border that is missing a little is not worth a fade.
+    # If little of the border is missing, a fade would not be seen.
     if beyond.max() > border - 4:
         padding = np.maximum(beyond, round(side * 0.3))
         photo = _fade_out(photo, padding, side)
@@ -97,7 +98,7 @@ def _shrink(photo: Image.Image, factor: int) -> Image.Image:
 
 
 def _fade_out(photo: Image.Image, padding: np.ndarray, side: float) -> Image.Image:
-    """Pads by reflection (left, top, right, bottom); the outer, the more blur and of the median colour."""
+    """Pads by reflection (left, top, right, bottom); blur and the median colour take over towards the edge."""
     left, top, right, bottom = padding
     image = np.pad(np.asarray(photo, np.float32), ((top, bottom), (left, right), (0, 0)), "reflect")
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""A parser without downloads: GrabCut seeded from the landmarks, for what the mask needs to know."""
+"""A face parser without downloads: GrabCut, seeded from the landmarks, finds what the mask needs."""
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ _SEED = 0
 
 
 def parse_by_grabcut(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Labels of an aligned portrait. The head's outline, neck and clothes are found; hair is what else is left of it.
+    """Labels an aligned portrait: head, neck and clothes are found; what the face leaves of the head is hair.
 
     Args:
         pixels: (S, S, 3) uint8, aligned.
@@ -32,7 +32,7 @@ def parse_by_grabcut(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 
 def _face_height(landmarks: np.ndarray) -> float:
-    """From the middle of the brows to the chin."""
+    """The distance from the middle of the brows to the chin."""
     return float(landmarks[8, 1] - landmarks[17:27, 1].mean())
 
 
@@ -44,7 +44,7 @@ def _face(landmarks: np.ndarray, forehead: float) -> np.ndarray:
 
 
 def _egg(size: int, landmarks: np.ndarray) -> np.ndarray:
-    """How far out a pixel lies of the head with usual hair, (S, S): 1 on its outline."""
+    """A head with usual hair as an egg, (S, S): below 1 inside, 1 on the outline, more outside."""
     rows, columns = np.mgrid[:size, :size]
     height, width = _face_height(landmarks), float(np.ptp(landmarks[:17, 0]))
     x, y = landmarks[27] - (0, 0.1 * height)
@@ -60,12 +60,12 @@ def _fill(shape: tuple[int, ...], *polygons: np.ndarray) -> np.ndarray:
 
 
 def _cut_person(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Who is in front of the background, (S, S) bool."""
+    """The person in front of the background, (S, S) bool."""
     size = pixels.shape[0]
     width, chin = float(np.ptp(landmarks[:17, 0])), landmarks[8, 1]
     rows, columns = np.mgrid[:size, :size]
     seeds = np.full((size, size), cv2.GC_PR_BGD, np.uint8)
-    # Hair: an egg around the face, and hardly ever beyond a wider one. Neck and shoulders: what lies below.
+    # Hair probably lies in an egg around the face, and not beyond a wider one. Neck and shoulders lie below.
     egg = _egg(size, landmarks)
     seeds[egg < 1] = cv2.GC_PR_FGD
     seeds[(egg > 1.7) & (rows < chin)] = cv2.GC_BGD
@@ -78,26 +78,26 @@ def _cut_person(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     seeds[_fill(seeds.shape, _face(landmarks, 0.15))] = cv2.GC_FGD
     cv2.setRNGSeed(_SEED)
     outside, inside = np.zeros((1, 65)), np.zeros((1, 65))
-    whole = (0, 0, size, size)  # not looked at when the seeds are a mask
+    unused = (0, 0, size, size)  # GrabCut takes a rectangle, but ignores it when the seeds are a mask.
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    cv2.grabCut(bgr, seeds, whole, outside, inside, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(bgr, seeds, unused, outside, inside, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     found = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
     return _largest_part(_smooth(found, size // 64))
 
 
 def _part_body(pixels: np.ndarray, landmarks: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Head with hair, and neck: what of the person is no clothes. Two masks (S, S) bool."""
+    """Separates the head with its hair, and the neck, from the clothes: two masks (S, S) bool."""
     size, height = pixels.shape[0], _face_height(landmarks)
     width, chin = float(np.ptp(landmarks[:17, 0])), landmarks[8]
     rows, columns = np.mgrid[:size, :size]
-    jaw = np.interp(columns[0], landmarks[:17, 0], landmarks[:17, 1])  # the jaw's line, flat beside the face
+    jaw = np.interp(columns[0], landmarks[:17, 0], landmarks[:17, 1])  # The jaw line goes on level beside the face.
     below = rows > jaw[None]
     skin = _skin(pixels, landmarks)
     throat = (np.abs(columns - chin[0]) < 0.5 * width) & (rows < chin[1] + 0.55 * height)
     neck = _smooth(person & below & throat & skin, size // 48)
     face = _fill(person.shape, _face(landmarks, 0.15))
     neck &= _reachable(neck | face, face)
-    # Far out, and beside the neck, only what looks like the hair above the forehead is hair.
+    # Far from the face, and beside the neck, only pixels that look like the hair above the forehead are hair.
     band = _fill(person.shape, _face(landmarks, 0.6)) & ~_fill(person.shape, _face(landmarks, 0.3))
     near = (_egg(size, landmarks) < 0.85) & ~below
     hair = person & (near | _alike(pixels, band & person, 20)) & (rows < chin[1] + 0.35 * height)
@@ -106,15 +106,15 @@ def _part_body(pixels: np.ndarray, landmarks: np.ndarray, person: np.ndarray) ->
 
 
 def _skin(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Where the colour is that of the cheeks and the nose, (S, S) bool."""
+    """Pixels with the colour of the cheeks and the nose, (S, S) bool."""
     cheeks = _fill(pixels.shape, landmarks[[1, 2, 3, 4, 48, 31, 28, 36]], landmarks[[15, 14, 13, 12, 54, 35, 28, 45]])
     return _alike(pixels, cheeks) | _fill(pixels.shape, _face(landmarks, 0.05))
 
 
 def _alike(pixels: np.ndarray, sample: np.ndarray, limit: float = 9) -> np.ndarray:
-    """Where the colour is likely that of the sample (S, S) bool: its squared Mahalanobis distance is below the limit.
+    """Pixels with colours like the sample's (S, S) bool: the squared Mahalanobis distance is below the limit.
 
-    Lightness counts less than hue, since light falls unevenly.
+    Lightness counts less than hue because light falls unevenly.
     """
     if sample.sum() < 16:
         return np.zeros_like(sample)
@@ -128,19 +128,19 @@ def _alike(pixels: np.ndarray, sample: np.ndarray, limit: float = 9) -> np.ndarr
 
 
 def _smooth(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Without specks and frayed edges."""
+    """The mask without specks and frayed edges."""
     kernel = 2 * max(1, radius) + 1
     smooth: np.ndarray = cv2.medianBlur(mask.astype(np.uint8) * 255, kernel) > 127
     return smooth
 
 
 def _largest_part(mask: np.ndarray) -> np.ndarray:
-    """Its largest connected part, holes filled."""
+    """The largest connected part, with its holes filled."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    whole = np.zeros(mask.shape, np.uint8)
+    largest = np.zeros(mask.shape, np.uint8)
     if contours:
-        cv2.drawContours(whole, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    return whole.astype(bool)
+        cv2.drawContours(largest, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
+    return largest.astype(bool)
 
 
 def _reachable(mask: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -151,7 +151,7 @@ def _reachable(mask: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 
 def _draw_features(labels: np.ndarray, landmarks: np.ndarray) -> None:
-    """Brows, eyes, nose and mouth, as far as the landmarks outline them."""
+    """Draws brows, eyes, nose and mouth as the landmarks outline them."""
     thickness = max(2, labels.shape[0] // 48)
     for first, label in ((17, Label.LEFT_BROW), (22, Label.RIGHT_BROW)):
         line = np.round(landmarks[first : first + 5]).astype(np.int32)

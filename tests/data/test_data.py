@@ -12,7 +12,6 @@ from data.aging_dataset import AgingDataset, PairIndex
 from data.classes import ClassImages, check_all_listed, class_folders, find_classes, keep_pairs
 from data.loader import PairSampler, make_loader
 from data.masking import Label, mask
-from data.photo_list import find_photos, output_names
 from data.portrait import parsing_path, read_portrait
 from data.transforms import Transform
 from models.age_code import make_codes
@@ -25,7 +24,19 @@ def test_positions_of_ages():
     assert [position(centre(name), ANCHORS) for name in ANCHORS] == [0, 1, 2, 3, 4, 5]
     assert position(0, ANCHORS) == 0
     assert position(70, ANCHORS) == 5
-    assert position((centre("15-19") + centre("30-39")) / 2, ANCHORS) == 3.5
+    ages = np.linspace(0, 120, 2401)
+    found = np.array([position(age, ANCHORS) for age in ages])
+    assert (np.diff(found) >= 0).all()
+    assert (np.diff(found)[(ages[:-1] >= centre(ANCHORS[0])) & (ages[1:] <= centre(ANCHORS[-1]))] > 0).all()
+    assert (found[ages <= centre(ANCHORS[0])] == 0).all()
+    assert (found[ages >= centre(ANCHORS[-1])] == 5).all()
+    # The pace does not jump at an anchor: with straight pieces it would fall to less than half at 8.5 years.
+    for name in ANCHORS[1:-1]:
+        before, at, after = (position(centre(name) + step, ANCHORS) for step in (-0.01, 0, 0.01))
+        assert (after - at) / (at - before) == pytest.approx(1, rel=0.02)
+    # By Fritsch and Butland's rule (1984), the slope between two equal pieces of 3.5 years is 1 / 3.5.
+    assert position(5.01, ANCHORS) == pytest.approx(1 + 0.01 / 3.5, abs=1e-5)
+    assert position(40, ["30-39"]) == 0
     for age in (-1, 121, float("nan")):
         with pytest.raises(UserError, match="--ages"):
             position(age, ANCHORS)
@@ -82,7 +93,7 @@ def test_pictures_of_other_proportions_are_passed_over(dataset):
     assert item.A.shape == item.B.shape == (3, 16, 16)
     assert len(item.faults) == 1
     assert item.faults[0].startswith(
-        f"{path}: comes to 16x12 pixels, but the first of {path.parents[1]}/train0-2 to 16x16"
+        f"{path}: has 16x12 pixels after resizing, but the first of {path.parents[1]}/train0-2 has 16x16"
     )
 
 
@@ -236,25 +247,9 @@ def test_an_item_depends_on_its_index_only(dataset):
     assert not torch.equal(data[index].B, data[index._replace(b_seed=9)].B)
 
 
-def test_photo_lists(tmp_path):
-    listed = tmp_path / "list.txt"
-    listed.write_text("# people\n my photo.jpeg \n\nb/Ünal.png\n", encoding="utf-8")
-    assert [str(p) for p in find_photos(listed, "--image_path_file")] == ["my photo.jpeg", "b/Ünal.png"]
-    write_image(tmp_path / "b.png", np.zeros((4, 4, 3), np.uint8))
-    write_image(tmp_path / "a.jpg", np.zeros((4, 4, 3), np.uint8))
-    assert find_photos(tmp_path / "b.png", "--image_path_file") == [tmp_path / "b.png"]
-    assert find_photos(tmp_path, "--image_path_file") == [tmp_path / "a.jpg", tmp_path / "b.png"]
-    (tmp_path / "empty").mkdir()
-    listed.write_text("\n\n")
-    (tmp_path / "binary.list").write_bytes(b"\xff\xfe\x00\x01")
-    for source in ("missing.txt", "empty", "list.txt", "binary.list"):
-        with pytest.raises(UserError, match=source):
-            find_photos(tmp_path / source, "--image_path_file")
-
-
-def test_outputs_of_photos_with_one_name_do_not_meet(tmp_path):
-    assert output_names([tmp_path / "a" / "x.png", tmp_path / "b" / "x.jpg", tmp_path / "y.z.png"]) == [
-        "x",
-        "x_2",
-        "y.z",
-    ]
+def test_what_macs_and_windows_leave_in_class_folders_is_no_picture(dataset, caplog):
+    before = find_classes(dataset, "train", CLASSES)
+    for name in ("._0.png", ".DS_Store", "Thumbs.db", "desktop.ini", "parsings/._0.png"):
+        (dataset / "train0-2" / name).write_bytes(b"\0\5\x16\7")
+    assert find_classes(dataset, "train", CLASSES) == before
+    assert not caplog.records

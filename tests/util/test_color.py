@@ -1,0 +1,232 @@
+"""The numbers of a picture are read by what its file declares: profiles, depths, inks, gammas."""
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from tests.conftest import ROOT
+from util.images import is_image, read_image
+
+ASTRONAUT = ROOT / "assets" / "astronaut.png"
+FACE = np.s_[80:165, 175:265]
+SRGB = ImageCms.createProfile("sRGB")
+P3_POINTS = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+
+
+def first_pixel(path: Path) -> list[int]:
+    image = read_image(path)
+    assert image.mode == "RGB"
+    return np.asarray(image)[0, 0].tolist()
+
+
+def saved(path: Path, mode: str, color: object, **options: object) -> Path:
+    Image.new(mode, (8, 8), color).save(path, **options)
+    return path
+
+
+def icc(space: bytes, pcs: bytes, kind: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A small ICC profile, version 2."""
+    white = struct.pack(">3i", 63190, 65536, 54061)
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + white, **tags}
+    offset, table, blocks = 132 + 12 * len(tags), b"", b""
+    for name, data in tags.items():
+        table += struct.pack(">4sII", name, offset + len(blocks), len(data))
+        blocks += data + bytes(-len(data) % 4)
+    fields = (offset + len(blocks), 0x02400000, kind, space, pcs, b"acsp", 1, white)
+    return struct.pack(">I4xI4s4s4s12x4s24xI12s48xI", *fields, len(tags)) + table + blocks
+
+
+def gamma_curve(gamma: float) -> bytes:
+    return b"curv" + struct.pack(">4xIHxx", 1, round(gamma * 256))
+
+
+def png_with(path: Path, color: tuple[int, int, int], **chunks: bytes) -> Path:
+    """A PNG of one colour with further chunks after its header."""
+    content = BytesIO()
+    Image.new("RGB", (8, 8), color).save(content, "PNG")
+    extra = b"".join(
+        struct.pack(">I", len(data)) + name.encode() + data + struct.pack(">I", zlib.crc32(name.encode() + data))
+        for name, data in chunks.items()
+    )
+    path.write_bytes(content.getvalue()[:33] + extra + content.getvalue()[33:])
+    return path
+
+
+def test_a_phones_display_p3_photo_has_the_astronauts_colours():
+    found = np.asarray(read_image(ROOT / "tests" / "photos" / "display_p3.jpg"))[FACE].mean(axis=(0, 1))
+    expected = np.asarray(Image.open(ASTRONAUT).convert("RGB"))[FACE].mean(axis=(0, 1))
+    assert np.abs(found - expected).max() < 1
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
+def test_profiles_are_applied_in_every_format(tmp_path, suffix):
+    # A profile of swapped channels shows at once whether it was applied: sRGB's, red and blue exchanged.
+    profile = ImageCms.ImageCmsProfile(SRGB).tobytes()
+    swapped = profile.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    quality = {} if suffix in (".png", ".tif") else {"quality": 95}
+    path = saved(tmp_path / f"a{suffix}", "RGB", (200, 30, 60), icc_profile=swapped, **quality)
+    assert np.abs(np.subtract(first_pixel(path), (60, 30, 200))).max() <= 4
+
+
+def test_a_profile_is_applied_beside_transparency_and_in_palettes(tmp_path):
+    profile = ImageCms.ImageCmsProfile(SRGB).tobytes()
+    swapped = profile.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    clear = saved(tmp_path / "clear.png", "RGBA", (200, 30, 60, 0), icc_profile=swapped)
+    assert first_pixel(clear) == [128, 128, 128]
+    opaque = saved(tmp_path / "opaque.png", "RGBA", (200, 30, 60, 255), icc_profile=swapped)
+    assert np.abs(np.subtract(first_pixel(opaque), (60, 30, 200))).max() <= 1
+    Image.new("RGB", (8, 8), (200, 30, 60)).quantize(4).save(tmp_path / "palette.png", icc_profile=swapped)
+    assert np.abs(np.subtract(first_pixel(tmp_path / "palette.png"), (60, 30, 200))).max() <= 1
+
+
+def test_grey_profiles(tmp_path):
+    linear = icc(b"GRAY", b"XYZ ", b"mntr", {b"kTRC": gamma_curve(1.0)})
+    # A share of 55 / 255 of white's light is 128 in sRGB.
+    for mode, color in (("L", 55), ("LA", (55, 255))):
+        found = first_pixel(saved(tmp_path / f"{mode}.png", mode, color, icc_profile=linear))
+        assert np.abs(np.subtract(found, 128)).max() <= 1
+    # Programs also leave a colour profile in pictures that were made grey.
+    colored = saved(tmp_path / "rgb.jpg", "L", 77, icc_profile=ImageCms.ImageCmsProfile(SRGB).tobytes())
+    assert np.abs(np.subtract(first_pixel(colored), 77)).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_ink_is_converted_by_its_profile(tmp_path, suffix):
+    # A table of 2x2x2x2 inks in which full cyan is a light grey, L = 75.
+    lightness = np.full((2, 2, 2, 2), 0, np.uint8)
+    lightness[0, 0, 0, 0], lightness[1, 0, 0, 0] = 255, 191
+    table = np.stack([lightness, np.full_like(lightness, 128), np.full_like(lightness, 128)], axis=-1)
+    straight = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * one for one in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    lut = b"mft1" + struct.pack(">4x4B", 4, 3, 2, 0) + matrix + straight * 4 + table.tobytes() + straight * 3
+    profile = icc(b"CMYK", b"Lab ", b"prtr", {b"A2B0": lut})
+    found = first_pixel(saved(tmp_path / f"a{suffix}", "CMYK", (255, 0, 0, 0), icc_profile=profile))
+    assert np.abs(np.subtract(found, 185)).max() <= 2
+
+
+def test_ink_is_inverted_in_adobes_jpegs_only(tmp_path):
+    assert (
+        np.abs(np.subtract(first_pixel(saved(tmp_path / "a.jpg", "CMYK", (200, 20, 0, 0))), (55, 235, 255))).max()
+        <= 3
+    )
+    content = saved(tmp_path / "b.jpg", "CMYK", (200, 20, 0, 255)).read_bytes()
+    start = content.index(b"\xff\xee")
+    plain = content[:start] + content[start + 2 + int.from_bytes(content[start + 2 : start + 4], "big") :]
+    (tmp_path / "b.jpg").write_bytes(plain)
+    assert np.abs(np.subtract(first_pixel(tmp_path / "b.jpg"), (200, 20, 0))).max() <= 3
+
+
+def test_lab(tmp_path):
+    for color in ((200, 30, 60), (250, 250, 250), (120, 160, 90)):
+        image = Image.new("RGB", (8, 8), color)
+        lab = ImageCms.profileToProfile(image, SRGB, ImageCms.createProfile("LAB"), outputMode="LAB")
+        lab.save(tmp_path / "lab.tif")
+        assert np.abs(np.subtract(first_pixel(tmp_path / "lab.tif"), color)).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([0, 0.5, 1], np.float32), [0, 128, 255]),
+        (np.array([-0.2, 0.5, 1.1], np.float32), [0, 128, 255]),
+        (np.array([np.nan, 0.5, np.inf], np.float32), [0, 128, 0]),
+        (np.array([0, 128, 255], np.float32), [0, 128, 255]),
+        (np.array([0, 32896, 65535], np.float32), [0, 128, 255]),
+        (np.array([0, 0.5, 1], np.float64), [0, 128, 255]),
+        (np.array([0, 128, 255], np.int32), [0, 128, 255]),
+        (np.array([0, 32896, 65535], np.int32), [0, 128, 255]),
+        (np.array([0, 1 << 30, 2**31 - 1], np.int32), [0, 128, 255]),
+        (np.array([0, 1 << 31, 2**32 - 1], np.uint32), [0, 128, 255]),
+        (np.array([0, 128 * 257, 65535], np.uint16), [0, 128, 255]),
+        (np.array([0, 128, 255], np.uint16), [0, 0, 1]),
+    ],
+    ids=lambda value: str(value.dtype) if isinstance(value, np.ndarray) else "",
+)
+@pytest.mark.parametrize("colors", [False, True])
+def test_deep_tiffs(tmp_path, values, expected, colors):
+    path = tmp_path / "deep.tif"
+    pixels = np.repeat(values[None], 4, axis=0)
+    if colors and values.dtype == np.int32:
+        pytest.skip("OpenCV writes no signed colours")
+    if colors or values.dtype in (np.float64, np.uint32):
+        cv2.imwrite(str(path), pixels[..., None].repeat(3, axis=2) if colors else pixels)
+    else:
+        Image.fromarray(pixels).save(path)
+    assert is_image(path)
+    found = np.asarray(read_image(path))[0]
+    assert np.abs(found - np.array(expected)[:, None]).max() <= (1 if values.dtype == np.uint16 else 0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_scans_in_which_zero_is_white(tmp_path, dtype):
+    white = 65535 if dtype == np.uint16 else 1
+    Image.fromarray(np.array([[0, white]] * 4, dtype)).save(tmp_path / "a.tif", tiffinfo={262: 0})
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.tag_v2[262] == 0
+    assert np.asarray(read_image(tmp_path / "a.tif"))[0, :, 0].tolist() == [255, 0]
+
+
+def test_the_order_of_colours_in_deep_tiffs(tmp_path):
+    bgr = np.full((4, 4, 3), (0.25, 0.5, 1), np.float32)
+    cv2.imwrite(str(tmp_path / "a.tif"), bgr)
+    assert first_pixel(tmp_path / "a.tif") == [255, 128, 64]
+
+
+def test_gamma_and_primaries_of_a_png(tmp_path):
+    def gamma(value: float) -> bytes:
+        return struct.pack(">I", round(value * 100000))
+
+    primaries = struct.pack(">8I", *(round(value * 100000) for value in P3_POINTS))
+    linear = png_with(tmp_path / "linear.png", (55, 55, 55), gAMA=gamma(1))
+    assert np.abs(np.subtract(first_pixel(linear), 128)).max() <= 1
+    usual = png_with(tmp_path / "usual.png", (55, 55, 55), gAMA=gamma(0.45455))
+    assert first_pixel(usual) == [55, 55, 55]
+    declared = png_with(tmp_path / "declared.png", (55, 55, 55), sRGB=b"\0", gAMA=gamma(1))
+    assert first_pixel(declared) == [55, 55, 55]
+    # sRGB's red in Display P3.
+    wide = png_with(tmp_path / "wide.png", (234, 51, 35), gAMA=gamma(0.45455), cHRM=primaries)
+    assert np.abs(np.subtract(first_pixel(wide), (255, 0, 0))).max() <= 4
+
+
+def test_cameras_mark_adobe_rgb_without_a_profile(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
+    # sRGB's green in Adobe RGB.
+    path = saved(tmp_path / "DSC1.jpg", "RGB", (144, 255, 60), exif=exif, quality=98, subsampling=0)
+    assert np.abs(np.subtract(first_pixel(path), (0, 255, 0))).max() <= 6
+    exif.get_ifd(0x8769)[0xA005] = {1: "R98"}
+    path = saved(tmp_path / "DSC2.jpg", "RGB", (144, 255, 60), exif=exif, quality=98, subsampling=0)
+    assert np.abs(np.subtract(first_pixel(path), (144, 255, 60))).max() <= 3
+
+
+def test_primaries_of_heic_without_a_profile(tmp_path):
+    content = (ROOT / "tests" / "photos" / "IMG_0001.HEIC").read_bytes()
+    before, after = b"nclx" + struct.pack(">H", 1), b"nclx" + struct.pack(">H", 12)
+    assert content.count(before) == 1
+    (tmp_path / "p3.heic").write_bytes(content.replace(before, after))
+    srgb = np.asarray(read_image(ROOT / "tests" / "photos" / "IMG_0001.HEIC"))[FACE].mean(axis=(0, 1))
+    wide = np.asarray(read_image(tmp_path / "p3.heic"))[FACE].mean(axis=(0, 1))
+    # The same numbers mean more saturated colours in Display P3: skin gets redder and less blue.
+    assert (wide - srgb > (3, -3, -10)).all()
+    assert (wide - srgb < (10, 0, -1)).all()
+
+
+@pytest.mark.parametrize("profile", [b"no profile" * 20, icc(b"CMYK", b"Lab ", b"prtr", {})])
+def test_a_profile_that_cannot_be_used_is_told_and_the_colours_stay(tmp_path, caplog, profile):
+    path = saved(tmp_path / "a.png", "RGB", (200, 30, 60), icc_profile=profile)
+    assert first_pixel(path) == [200, 30, 60]
+    assert len(caplog.records) == 1
+    assert f"{path}: its colour profile cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"junk", b"Exif\0\0II*\0\x08\0\0\0\xff\xff"])
+@pytest.mark.filterwarnings("error")
+def test_broken_exif_data_do_not_stop_a_photo(tmp_path, exif):
+    path = saved(tmp_path / "a.jpg", "RGB", (200, 30, 60), exif=exif, quality=95)
+    assert np.abs(np.subtract(first_pixel(path), (200, 30, 60))).max() <= 3

@@ -26,9 +26,6 @@ prepare_environment() { # requirements file
   }
 }
 
-draw_people() { # folder, its options: draws people that are not there yet, whole or not at all
-  [ -d "$1" ] && return
-  rm -rf "$1.part"
-  python datasets/synthesize.py --out "$1.part" "${@:2}"
-  mv "$1.part" "$1"
+draw_people() { # folder, its options: draws people unless the folder is there
+  [ -d "$1" ] || python datasets/synthesize.py --out "$@"
 }

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -52,8 +53,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
 def built_aside(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yields a new folder, `<target>.part`, that takes the target's name when the body has succeeded.
 
-    If the body raises or is interrupted, the new folder is removed and what was at `target` stays as it was. What a
-    killed process has left is removed by the next run.
+    If the body raises, or Ctrl-C or SIGTERM ends it, the new folder is removed and what was at `target` stays as it
+    was. The next run removes what a killed process has left.
 
     Raises:
         UserError: as `check_free`; or the folder cannot be written, or the disk is full.
@@ -64,6 +65,7 @@ def built_aside(target: Path, *, overwrite: bool) -> Iterator[Path]:
     for left in (aside, old):
         check_free(left, overwrite=True)
         shutil.rmtree(left, ignore_errors=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         aside.mkdir(parents=True)
         (aside / MARKER).write_text(f"{shlex.join(sys.argv)}\n", encoding="utf-8")
@@ -76,6 +78,7 @@ def built_aside(target: Path, *, overwrite: bool) -> Iterator[Path]:
         raise UserError(f"{target}: cannot be made ({error}); mend that, or choose another folder") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_free(target: Path, *, overwrite: bool) -> None:

@@ -30,17 +30,14 @@ def progress(items: Iterable[Any] | None = None, **settings: Any) -> "tqdm[Any]"
 def run_all(pool: Executor, work: Callable[[Item], None], items: Sequence[Item], *, unit: str) -> None:
     """Does the work for all items in a pool, with progress.
 
-    The first error, Ctrl-C or SIGTERM cancels what has not begun, so that the pool ends soon.
+    The first error or Ctrl-C cancels what has not begun, so that the pool ends soon.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for _ in progress(pool.map(work, items, chunksize=4), total=len(items), unit=unit):
             pass
     except BaseException:
         pool.shutdown(cancel_futures=True)
         raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def leave_signals_to_parent() -> None:

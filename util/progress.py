@@ -13,6 +13,7 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES = 10.0
+_BATCH = 128
 _LINE = "{desc}{n_fmt} of {total_fmt}, {elapsed} gone, {remaining} to go, {rate_fmt}{postfix}"
 
 
@@ -30,14 +31,12 @@ def progress(items: Iterable[Any] | None = None, **settings: Any) -> "tqdm[Any]"
 def run_all(pool: Executor, work: Callable[[Item], None], items: Sequence[Item], *, unit: str) -> None:
     """Does the work for all items in a pool, with progress.
 
-    The first error or Ctrl-C cancels what has not begun, so that the pool ends soon.
+    After the first error or Ctrl-C the pool ends soon: it never holds more than a batch of the items.
     """
-    try:
-        for _ in progress(pool.map(work, items, chunksize=4), total=len(items), unit=unit):
-            pass
-    except BaseException:
-        pool.shutdown(cancel_futures=True)
-        raise
+    with progress(total=len(items), unit=unit) as bar:
+        for start in range(0, len(items), _BATCH):
+            for _ in pool.map(work, items[start : start + _BATCH]):
+                bar.update()
 
 
 def leave_signals_to_parent() -> None:

@@ -177,7 +177,7 @@ def test_two_populations_never_mix(run, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_no_half_set(tmp_path, number):
-    command = [sys.executable, ROOT / SYNTHESIZE, "--out", "people", "--identities", "2000", "--workers", "1"]
+    command = [sys.executable, ROOT / SYNTHESIZE, "--out", "people", "--identities", "2000", "--size", "32"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert "drawing" in process.stderr.readline()

@@ -41,6 +41,8 @@ def main() -> int:
     classes = [] if of_photos else find_classes(options.dataroot, options.phase, options.sort_order, most)
     asked = asked_blends(options)
     device = choose_device(options.gpu_ids)
+    if options.portrait:
+        return write_portraits(options, device, photos)
     allow_tf32(False)
     transformer = load_transformer(options, device)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
@@ -69,6 +71,18 @@ def use_photos(
 
     failed = for_each_portrait(photos, read, use)
     logger.info("%d of %d photos done; results in %s", len(photos) - failed, len(photos), folder)
+    return 1 if failed else 0
+
+
+def write_portraits(options: argparse.Namespace, device: torch.device, photos: Sequence[Path]) -> int:
+    """Writes the aligned and masked portrait of each photo; returns the exit code."""
+    folder = options.results_dir / "portraits"
+
+    def use(name: str, portrait: Portrait) -> None:
+        write_image(folder / f"{name}_portrait.png", resize(portrait.pixels, options.output_size))
+
+    failed = for_each_portrait(photos, portrait_reader(options, device), use)
+    logger.info("%d of %d photos done; portraits in %s", len(photos) - failed, len(photos), folder)
     return 1 if failed else 0
 
 

@@ -27,6 +27,9 @@ def test_parser() -> argparse.ArgumentParser:
     what.add_argument("--full_progression", action="store_true", help="all of them in one row after the input")
     what.add_argument("--ages", type=ages, help="these ages in years instead, such as 4,21.5,63")
     what.add_argument(
+        "--portrait", action="store_true", help="only the portrait as a network would see it, without using a model"
+    )
+    what.add_argument(
         "--compare_to_trained_outputs",
         action="store_true",
         help="a trained class beside its interpolation from two neighbours",
@@ -57,13 +60,13 @@ def parse_test_options(parser: argparse.ArgumentParser, argv: Sequence[str] | No
     """Parsed and checked; the model's own options come from its opt.txt unless given."""
     known, _ = parser.parse_known_args(argv)
     options = parse(parser, argv, known.checkpoints_dir / known.name)
-    of_photos = options.traverse or options.deploy or options.compare_to_trained_outputs
+    of_photos = options.traverse or options.deploy or options.compare_to_trained_outputs or options.portrait
     if of_photos and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
     for name in ("image_path_file", "in_the_wild", "ages"):
         if not of_photos and getattr(options, name):
             raise UserError(
-                f"--{name}: what to make of it? Give --traverse, --deploy or --compare_to_trained_outputs"
+                f"--{name}: what to make of it? Give --traverse, --deploy, --portrait or --compare_to_trained_outputs"
             )
     if options.compare_to_trained_outputs:
         number, jump, last = options.compare_to_trained_class, options.trained_class_jump, len(options.sort_order) - 1

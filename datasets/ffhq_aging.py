@@ -41,7 +41,7 @@ class FaceAttributes:
 
 @dataclass(frozen=True)
 class Labels:
-    """A row of the CSV; `face` is None where no face attributes were found."""
+    """A row of the CSV; `face` is None if no face attributes were found."""
 
     image: int
     cluster: str
@@ -60,7 +60,7 @@ class DateError(RowError):
 
 
 def image_path(number: int) -> Path:
-    """Where a picture lies in the raw folder: 01000/01234.png."""
+    """Where a picture is in the raw folder: 01000/01234.png."""
     return Path(f"{number // 1000:02d}000") / f"{number:05d}.png"
 
 
@@ -112,7 +112,7 @@ def parse_row(row: Mapping[str, str | None]) -> Labels:
     if number < 0 or number != int(number):
         raise RowError(f"image_number '{row['image_number']}' is not a whole number from 0")
     angles, glasses = {name: _number(row, name) for name in _FACE}, _text(row, "glasses")
-    # '-1' and '-1.0' both occur.
+    # Both '-1' and '-1.0' occur in the published file.
     found = any(value != -1 for value in angles.values()) or glasses not in ("-1", "-1.0")
     face = FaceAttributes(
         angles["head_pitch"], angles["head_yaw"], angles["left_eye_occluded"], angles["right_eye_occluded"], glasses
@@ -122,7 +122,7 @@ def parse_row(row: Mapping[str, str | None]) -> Labels:
 
 
 def reason_to_drop(labels: Labels) -> str | None:
-    """Why a picture is not good enough; None if it is."""
+    """Why a picture is not good enough to train on; None if it is."""
     if not labels.age_confidence > _LEAST_AGE_CONFIDENCE:
         return "age uncertain"
     if not labels.gender_confidence > _LEAST_GENDER_CONFIDENCE:
@@ -159,7 +159,7 @@ def _number(row: Mapping[str, str | None], column: str) -> float:
 
 def _confidence(row: Mapping[str, str | None], column: str) -> float:
     number = _number(row, column)
-    # A spreadsheet that takes the point for a separator of thousands makes 607 of 0.607.
+    # A spreadsheet that reads the point as a separator of thousands turns 0.607 into 607.
     if number > 1:
         raise RowError(f"{column} '{row[column]}' is more than 1")
     return number

@@ -277,7 +277,7 @@ def test_a_zip_ends_as_its_folder(server, tmp_path, prefix):
     assert [path.name for path in folder.parent.iterdir()] == ["males_model"]
     assert download({"males_model": file}, tmp_path, NETWORK) == []
     assert len(server.asked) == 1
-    # A file that was lost or changed is noticed.
+    # A lost or changed file is noticed.
     (folder / "opt.txt").unlink()
     assert download({"males_model": file}, tmp_path, NETWORK) == []
     assert (folder / "opt.txt").read_bytes() == b"options"

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 def main() -> int:
     options = parse_test_options(test_parser())
+    if options.portrait:
+        return write_portraits(options)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
     folder = options.results_dir / options.name / f"{options.phase}_{options.which_epoch}{seeded}"
     with logging_redirect_tqdm():
@@ -53,6 +55,19 @@ def use_photos(options: argparse.Namespace, folder: Path) -> int:
     names = output_names(photos, [ending for output in outputs for ending in output.endings])
     skipped = for_each_portrait(photos, read, use, names)
     logger.info("%d of %d photos done; results in %s", len(photos) - skipped, len(photos), folder)
+    return 1 if skipped else 0
+
+
+def write_portraits(options: argparse.Namespace) -> int:
+    """Writes the aligned and masked portrait of each photo, which needs no model; returns the exit code."""
+    photos = find_photos(options.image_path_file, "--image_path_file")
+    read, folder = portrait_reader(options, choose_device(options.gpu_ids)), options.results_dir / "portraits"
+
+    def use(name: str, portrait: Portrait) -> None:
+        write_image(folder / f"{name}_portrait.png", resize(portrait.pixels, options.output_size))
+
+    skipped = for_each_portrait(photos, read, use, output_names(photos, ["_portrait"]))
+    logger.info("%d of %d photos done; portraits in %s", len(photos) - skipped, len(photos), folder)
     return 1 if skipped else 0
 
 

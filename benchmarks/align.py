@@ -1,4 +1,4 @@
-"""Milliseconds a photo of alignment, against the method's way over a 4096x4096 intermediate picture."""
+"""Milliseconds to align a photo, compared with the method's way over a 4096x4096 intermediate picture."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ _METHODS_OVERSAMPLING = 4096
 
 
 def over_4096(photo: Image.Image, square: Square, size: int) -> np.ndarray:
-    """The method's way (spec/method.md section 7.2), for squares that lie in the photo and need no shrinking."""
+    """Aligns as the method does (docs/method.md, Photos); for squares inside the photo that need no shrinking."""
     data = tuple((square.corners + 0.5).ravel().tolist())
     fine = (_METHODS_OVERSAMPLING, _METHODS_OVERSAMPLING)
     upright = photo.transform(fine, Image.Transform.QUAD, data, Image.Resampling.BILINEAR)

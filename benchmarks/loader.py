@@ -1,4 +1,4 @@
-"""Training pictures a second that one process reads, against the original's way.
+"""Training pictures that one process reads in a second, compared with the original's way of reading.
 
 The baseline reads a picture and its map with `np.array(image.getdata())` and masks it label by label.
 """
@@ -20,11 +20,11 @@ from data.loader import PairSampler, make_loader
 from data.masking import MASK_COLOR, MASKED_LABELS
 from data.portrait import parsing_path
 from data.transforms import Transform
-from datasets.synthesize import class_jobs, write_portrait
+from datasets.population import class_jobs, write_portrait
 
 
 def naive_image(path: Path, size: int) -> torch.Tensor:
-    """The original's way to a picture."""
+    """Reads a picture as the original does."""
     image, parsing = Image.open(path).convert("RGB"), Image.open(parsing_path(path))
     pixels = np.array(image.getdata(), dtype=np.uint8).reshape(*image.size[::-1], 3)
     labels = np.array(parsing.getdata(), dtype=np.uint8).reshape(parsing.size[::-1])
@@ -35,7 +35,7 @@ def naive_image(path: Path, size: int) -> torch.Tensor:
 
 
 def read_naively(classes: list[ClassImages], pairs: int, size: int) -> int:
-    """As many pictures as `pairs` pairs have, two classes at a time."""
+    """Reads the pictures of `pairs` pairs, from two classes at a time; returns how many pictures that is."""
     for number in range(pairs):
         for of_class in (classes[number % len(classes)], classes[(number + 1) % len(classes)]):
             naive_image(of_class.paths[number % len(of_class.paths)], size)
@@ -48,15 +48,15 @@ def main() -> None:
     parser.add_argument("--identities", type=int, default=30)
     parser.add_argument("--workers", type=int, default=0)
     options = parser.parse_args()
-    torch.set_num_threads(1)  # as in a loader's worker
+    torch.set_num_threads(1)  # as a loader's worker does
     with tempfile.TemporaryDirectory() as folder:
-        for job in class_jobs(options.identities, 0, 1, 0.0, Path(folder), together=True):
+        for job in class_jobs(Path(folder), identities=options.identities, together=True):
             write_portrait(job, seed=0, size=options.size)
         classes = find_classes(Path(folder), "train", ANCHORS)
         dataset = AgingDataset(classes, Transform("resize_and_crop", options.size, options.size, flip=True))
         sampler = PairSampler([len(of_class.paths) for of_class in classes], 6, seed=0)
         loader = make_loader(dataset, sampler, options.workers, pin_memory=False)
-        sum(1 for _ in loader)  # the files are now in the system's cache, and workers are up
+        sum(1 for _ in loader)  # fills the system's file cache and starts the workers
         start = time.perf_counter()
         read = sum(2 * len(batch.A) for batch in loader)
         ours = read / (time.perf_counter() - start)

@@ -1,6 +1,6 @@
-"""Portraits with maps a second that datasets/synthesize.py makes in one process, against reading them back.
+"""Portraits with maps that datasets/synthesize.py draws in a second with one process.
 
-The baseline is what a data set on disk costs at least: decoding the same pictures and maps.
+The baseline reads them back: decoding its pictures and maps is the least that a data set on disk costs.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from datasets.synthesize import class_jobs, write_portrait
+from datasets.population import class_jobs, write_portrait
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--identities", type=int, default=20)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        jobs = class_jobs(options.identities, 0, 1, 0.0, Path(folder), together=True)
+        jobs = class_jobs(Path(folder), identities=options.identities, together=True)
         start = time.perf_counter()
         for job in jobs:
             write_portrait(job, seed=0, size=options.size)

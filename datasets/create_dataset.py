@@ -1,28 +1,32 @@
-"""Sorts FFHQ-Aging's raw pictures into training folders (spec/cli.md, spec/method.md section 6)."""
+"""Sorts FFHQ-Aging's raw pictures into training folders (docs/method.md, Data)."""
 
+import sys
+from pathlib import Path
+
+# Run as a file, Python looks for modules in this folder; the project's modules are one folder up.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from util.errors import UserError, run_command
+
+# isort: split
 import argparse
 import logging
 import math
 import os
 import shutil
-import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-
-# Run as a file, Python looks for modules beside it; the project's lie one folder up.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from tqdm import tqdm
 
 from data.age_classes import ANCHORS, age_range
 from datasets import ffhq_aging
-from datasets.ffhq_aging import Labels, RowError
-from util.errors import UserError, run_command
-from util.files import atomic_path
+from datasets.ffhq_aging import DateError, Labels, RowError
+from options.types import positive_int
+from util.files import built_aside
+from util.progress import run_all
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +35,16 @@ _UNKNOWN = "?"
 
 
 @dataclass(frozen=True)
-class Job:
-    """A picture to bring from the raw folder to a class folder, with its map."""
+class Kept:
+    """A picture that is kept: where it lies, its gender, and its place below the folder of that gender."""
 
     source: Path
-    target: Path
+    gender: str
+    place: Path
 
 
 class Tally:
-    """How many pictures of each class and gender were kept in each phase, or dropped for which reason."""
+    """Counts the pictures of each class and gender that were kept in each phase, or dropped for each reason."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str, str]] = Counter()
@@ -49,7 +54,7 @@ class Tally:
         self.counts[cluster, gender, outcome] += 1
 
     def table(self) -> str:
-        """Rows of class and gender; columns of phases, then reasons."""
+        """A row for each class and gender; columns for the phases, then the reasons."""
         phases = ["train", "test"]
         reasons = sorted({outcome for _, _, outcome in self.counts} - set(phases))
         rows = sorted({key[:2] for key in self.counts}, key=_order)
@@ -64,7 +69,7 @@ class Tally:
 
 
 def _order(row: tuple[str, str]) -> tuple[float, str]:
-    """Classes by age, then genders; what is unknown comes last."""
+    """Sorts classes by age, then genders; unknown ones come last."""
     cluster, gender = row
     return (math.inf if cluster == _UNKNOWN else age_range(cluster)[0]), gender
 
@@ -85,57 +90,107 @@ def parser() -> argparse.ArgumentParser:
         "--classes", nargs="+", default=ANCHORS, metavar="CLASS", help=f"age groups to keep: {', '.join(ANCHORS)}"
     )
     parser.add_argument("--out", type=Path, default=Path(), help="where males/ and females/ go (default: here)")
-    parser.add_argument("--link", action="store_true", help="hard links instead of copies: no space, same disk only")
-    parser.add_argument("--workers", type=int, default=8, help="files copied at a time (default: 8)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the males/ and females/ that are there")
+    parser.add_argument(
+        "--link",
+        action="store_true",
+        help="make hard links instead of copies: takes no space, works on one disk only",
+    )
+    parser.add_argument("--workers", type=positive_int, default=8, help="files copied at a time (default: 8)")
     return parser
 
 
 def main() -> int:
     options = parser().parse_args()
-    if options.workers < 1:
-        raise UserError(f"--workers {options.workers}: must be 1 or more")
     unknown = [name for name in options.classes if name not in ffhq_aging.CLUSTERS]
     if unknown:
-        raise UserError(f"--classes {unknown[0]}: none of {', '.join(ffhq_aging.CLUSTERS)}")
+        raise UserError(f"--classes {unknown[0]}: not among {', '.join(ffhq_aging.CLUSTERS)}")
     raw = options.folder / ffhq_aging.FOLDER
     raw = raw if raw.is_dir() else options.folder
     if not raw.is_dir():
         raise UserError(f"--folder {options.folder}: no such folder")
-    tally = Tally()
-    jobs = sort_pictures(raw, options.labels_file, options.train_split, options.classes, options.out, tally)
-    if not jobs:
-        raise UserError(f"--folder {raw}: none of the pictures of {options.labels_file} can be used\n{tally.table()}")
-    with ThreadPoolExecutor(options.workers) as pool:
-        work = pool.map(partial(bring, link=options.link), jobs)
-        for _ in tqdm(work, total=len(jobs), unit="picture"):
-            pass
-    warn_of_others(jobs, options.out)
+    with ExitStack() as stack:
+        folders = {
+            gender: stack.enter_context(built_aside(options.out / f"{gender}s", overwrite=options.overwrite))
+            for gender in GENDERS
+        }
+        tally = Tally()
+        labels = read_labels(options.labels_file, tally)
+        most = max([ffhq_aging.PICTURES, *(number + 1 for number in labels)])
+        if not 0 <= options.train_split <= most:
+            raise UserError(f"--train_split {options.train_split}: must be from 0 to {most}")
+        kept = sort_pictures(raw, labels, options.train_split, options.classes, tally)
+        if not kept:
+            raise UserError(
+                f"--folder {raw}: none of the pictures of {options.labels_file} can be used\n{tally.table()}"
+            )
+        with ThreadPoolExecutor(options.workers) as pool:
+            run_all(pool, partial(copy_picture, folders=folders, link=options.link), kept, unit="picture")
     logger.info("%s", tally.table())
     return 0
 
 
-def sort_pictures(
-    raw: Path, labels_file: Path, train_split: int, classes: Sequence[str], out: Path, tally: Tally
-) -> list[Job]:
-    """Decides about every row of the labels, and counts it."""
-    jobs = []
+def read_labels(labels_file: Path, tally: Tally) -> dict[int, Labels]:
+    """The labels of each picture, by its number; rows that cannot be used are told and counted.
+
+    Where rows repeat a picture, the first one counts. Where they contradict each other in gender or age group, nobody
+    can tell which one is right, and the picture is left out.
+    """
+    found: dict[int, Labels] = {}
+    contradicted: set[int] = set()
+    dates: list[str] = []
     for line, row in ffhq_aging.read_rows(labels_file):
         try:
             labels = ffhq_aging.parse_row(row)
         except RowError as error:
-            logger.warning("%s, line %d: %s; left out", labels_file, line, error)
             tally.add(_UNKNOWN, _UNKNOWN, "faulty row")
+            if isinstance(error, DateError):
+                dates.append(f"{error} in line {line}")
+            else:
+                logger.warning("%s, line %d: %s; left out", labels_file, line, error)
             continue
-        source = raw / ffhq_aging.image_path(labels.image)
-        outcome = reason(labels, source, classes) or ("train" if labels.image < train_split else "test")
-        tally.add(labels.cluster, labels.gender, outcome)
+        number = labels.image
+        first = found.setdefault(number, labels)
+        if (first.gender, first.cluster) != (labels.gender, labels.cluster):
+            contradicted.add(number)
+            logger.warning(
+                "%s, line %d: picture %d has another gender or age group in an earlier line; left out",
+                labels_file,
+                line,
+                number,
+            )
+        elif first is not labels:
+            logger.warning("%s, line %d: picture %d again; its first line counts", labels_file, line, number)
+    for number in contradicted:
+        tally.add(_UNKNOWN, _UNKNOWN, "contradictory rows")
+        del found[number]
+    if dates:
+        logger.warning(
+            "%s: a spreadsheet has changed values into dates in %d lines, such as %s; they are left out. Get the "
+            "published file again, and do not save it with a spreadsheet",
+            labels_file,
+            len(dates),
+            dates[0],
+        )
+    return found
+
+
+def sort_pictures(
+    raw: Path, labels: Mapping[int, Labels], train_split: int, classes: Sequence[str], tally: Tally
+) -> list[Kept]:
+    """Decides about every picture, and counts it."""
+    kept = []
+    for number, of_picture in labels.items():
+        source = raw / ffhq_aging.image_path(number)
+        outcome = reason_to_leave_out(of_picture, source, classes) or ("train" if number < train_split else "test")
+        tally.add(of_picture.cluster, of_picture.gender, outcome)
         if outcome in ("train", "test"):
-            jobs.append(Job(source, out / f"{labels.gender}s" / f"{outcome}{labels.cluster}" / source.name))
-    return jobs
+            kept.append(Kept(source, of_picture.gender, Path(f"{outcome}{of_picture.cluster}") / source.name))
+    return kept
 
 
-def reason(labels: Labels, source: Path, classes: Sequence[str]) -> str | None:
-    """Why a picture is dropped; None if it is kept."""
+def reason_to_leave_out(labels: Labels, source: Path, classes: Sequence[str]) -> str | None:
+    """Why a picture is left out; None if it is kept."""
     if labels.cluster not in classes:
         return "other class"
     dropped = ffhq_aging.reason_to_drop(labels)
@@ -146,42 +201,22 @@ def reason(labels: Labels, source: Path, classes: Sequence[str]) -> str | None:
     return None if (source.parent / "parsings" / source.name).is_file() else "map missing"
 
 
-def bring(job: Job, link: bool) -> None:
-    """Copies or links a picture and, before it, its map, atomically; what is there already is replaced."""
-    maps = job.source.parent / "parsings", job.target.parent / "parsings"
-    for source, target in ((maps[0] / job.source.name, maps[1] / job.target.name), (job.source, job.target)):
-        if target.exists() and source.samefile(target):
+def copy_picture(kept: Kept, folders: Mapping[str, Path], *, link: bool) -> None:
+    """Copies or links a picture and its map below the folder of its gender."""
+    target = folders[kept.gender] / kept.place
+    maps = target.parent / "parsings"
+    maps.mkdir(parents=True, exist_ok=True)
+    for source, copy in (
+        (kept.source.parent / "parsings" / kept.source.name, maps / target.name),
+        (kept.source, target),
+    ):
+        if not link:
+            shutil.copyfile(source, copy)
             continue
-        if link:
-            _link(source, target)
-        else:
-            with atomic_path(target) as temporary:
-                shutil.copyfile(source, temporary)
-
-
-def _link(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".linking-{target.name}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
-        os.link(source, temporary)
-        temporary.replace(target)
-    except OSError as error:
-        raise UserError(f"--link: {target} cannot be linked ({error.strerror}); leave --link out to copy") from error
-
-
-def warn_of_others(jobs: Sequence[Job], out: Path) -> None:
-    """Pictures of earlier runs with other settings stay, and would be trained on."""
-    mine = {job.target for job in jobs}
-    folders = [out / f"{gender}s" for gender in GENDERS]
-    others = [path for folder in folders for path in folder.glob("t*/*.png") if path not in mine]
-    if others:
-        logger.warning(
-            "%d pictures that this run did not write lie in %s and %s, such as %s; remove them unless you want them",
-            len(others),
-            *folders,
-            others[0],
-        )
+        try:
+            os.link(source, copy)
+        except OSError as error:
+            raise UserError(f"--link: {source} cannot be linked ({error.strerror}); leave --link out") from error
 
 
 if __name__ == "__main__":

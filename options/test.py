@@ -19,7 +19,7 @@ _EXAMPLES = """\
   python test.py --name females_model --in_the_wild --image_path_file photo.jpg --traverse --make_video
   python test.py --name males_model --image_path_file males_image_list.txt --deploy --full_progression"""
 
-_OF_PHOTOS = ("traverse", "deploy", "compare_to_trained_outputs")
+_OF_PHOTOS = ("traverse", "deploy", "compare_to_trained_outputs", "portrait")
 _OF_PAGE = ("debug_mode", "how_many", "ntest")
 # Which options have an effect only if one of the others is given.
 _NEEDS = {
@@ -50,6 +50,9 @@ def test_parser() -> CommandParser:
     what.add_argument("--full_progression", action="store_true", help="put those in one row")
     what.add_argument("--ages", type=ages, metavar="YEARS", help="make these ages instead, such as 4,21.5,63")
     what.add_argument("--interp_step", type=anchor_step, default=0.5, help="step from one anchor to the next")
+    what.add_argument(
+        "--portrait", action="store_true", help="only the portrait as a network would see it, without using a model"
+    )
     what.add_argument(
         "--compare_to_trained_outputs",
         action="store_true",
@@ -85,7 +88,8 @@ def test_parser() -> CommandParser:
 
 def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parses and checks a command line. The model's own options come from its opt.txt unless they are given."""
-    options = parse(parser, argv, find_model(parser.parse_args(argv)))
+    known = parser.parse_args(argv)
+    options = parse(parser, argv, None if known.portrait else find_model(known))
     if any(getattr(options, name) for name in _OF_PHOTOS) and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
     _check_effects(options, parser)

@@ -2,19 +2,20 @@
 # Makes a video and a row of six ages of each portrait: bash run_scripts/demo.sh [PHOTO...] [--name MODEL]
 set -euo pipefail
 
-usage="usage: bash run_scripts/demo.sh [PHOTO...] [--name MODEL]
+usage="usage: bash run_scripts/demo.sh [PHOTO...] [--name MODEL] [--no_download]
 
 Without photos: synthetic people, drawn on the spot, with the demo model.
-With photos: any portraits, with MODEL: males_model or females_model (python download_models.py fetches them), or
-the demo model.
-The videos and rows are written to results/MODEL/test_latest/; RESULTS_DIR replaces results."
+With photos: any portraits, with MODEL. males_model and females_model are fetched if they are not there, together with
+the published face parser; --no_download refuses that. Without MODEL, only the portrait that it would get is made.
+Results go to results/ (RESULTS_DIR=... changes that; MIRROR=http://... fetches from a server of your own)."
 
-start=$PWD name="" photos=()
+start=$PWD name="" download=yes photos=()
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) echo "$usage"; exit 0 ;;
     --name) [ $# -ge 2 ] || { echo "error: --name: needs a model's name, which is a folder of checkpoints/" >&2; exit 2; }
             name=$2; shift 2 ;;
+    --no_download) download=no; shift ;;
     -*) echo "error: $1: no such option
 $usage" >&2; exit 2 ;;
     # setup.sh changes to the checkout, so a relative path must be made absolute before.
@@ -25,44 +26,68 @@ done
 
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
+is_there() { [ -f "checkpoints/$1/latest_net_g_running.pth" ]; }
+
 if [ -z "$name" ] && [ ${#photos[@]} -gt 0 ]; then
   for published in males_model females_model; do
-    if [ -d "checkpoints/$published" ]; then
+    if is_there "$published"; then
       echo "error: --name is needed since $published is installed: males_model, females_model or demo_model" >&2
       exit 2
     fi
   done
 fi
-name=${name:-demo_model}
+fetch=()
+case $name in
+  males_model | females_model)
+    is_there "$name" || fetch+=("$name")
+    [ -f deeplab_model/deeplab_model.pth ] || fetch+=(deeplab_model) ;;
+esac
+if [ $download = no ] && [ ${#fetch[@]} -gt 0 ] && ! is_there "$name"; then
+  echo "error: --no_download: $name is not there; run python download_models.py --only ${fetch[*]}" >&2
+  exit 2
+fi
 results=${RESULTS_DIR:-$PWD/results}
 
 echo "Lifespan: one portrait in, the same person at every age from 0 to 70 out."
-echo "This installs what it needs, then makes a video and a row of six ages of each portrait with $name."
 prepare_environment requirements.txt
+if [ $download = yes ] && [ ${#fetch[@]} -gt 0 ]; then
+  # Without the face parser the person is cut out less exactly; without the model there is nothing to do.
+  python download_models.py --only "${fetch[@]}" ${MIRROR:+--mirror "$MIRROR"} || is_there "$name" || exit 2
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-if [ ${#photos[@]} -gt 0 ]; then
-  if [ "$name" = demo_model ]; then
-    echo "WARNING: the demo model has only seen drawn, synthetic faces; a real photo comes out like a drawing at best."
-    echo "         For real photos, run python download_models.py, then give --name males_model or --name females_model."
-  fi
-  printf '%s\n' "${photos[@]}" > "$work/photos.txt"
-  source=(--in_the_wild --image_path_file "$work/photos.txt")
-else
-  # This seed draws people that the demo model was not trained on.
+make=(--traverse --interp_step 0.05 --make_video --deploy --full_progression)
+if [ ${#photos[@]} -eq 0 ]; then
+  name=${name:-demo_model}
+  # This is not the population that the demo model was trained on.
   python datasets/synthesize.py --out "$work/people" --identities 4 --seed 2026 --size 64 --together --test_fraction 1
   source=(--image_path_file "$work/people/test15-19")
+else
+  printf '%s\n' "${photos[@]}" > "$work/photos.txt"
+  source=(--in_the_wild --image_path_file "$work/photos.txt")
+  if [ -z "$name" ]; then
+    make=(--portrait)
+  elif [ "$name" = demo_model ]; then
+    echo "WARNING: the demo model has only seen drawn, synthetic faces, and garbles real ones."
+    echo "         For real photos: --name males_model or --name females_model."
+  fi
 fi
 
 touch "$work/before"
 code=0
-python test.py --name "$name" --gpu_ids "${GPU_IDS:-0}" --traverse --interp_step 0.05 --make_video \
-  --deploy --full_progression --output_size 256 --results_dir "$results" "${source[@]}" || code=$?
+python test.py ${name:+--name "$name"} --gpu_ids "${GPU_IDS:-0}" "${make[@]}" \
+  --output_size 256 --results_dir "$results" "${source[@]}" || code=$?
 
-# If nothing was made, test.py has already said why.
-outputs=$results/$name/test_latest
-[ -d "$outputs" ] || exit "$code"
-made=$(find "$outputs" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" | sort)
+# If nothing was made, test.py has said why.
+[ -d "$results" ] || exit "$code"
+made=$(find "$results" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" | sort)
 [ -z "$made" ] || printf '\nMade:\n%s\n' "$made"
+if [ -z "$name" ] && [ -n "$made" ]; then
+  printf '\nThis is the portrait that a model gets. To see it at every age, fetch a published model (213 MB, and 464 MB\n'
+  printf 'for the face parser; CC BY-NC-SA 4.0, not for commercial use) and use it by one of these commands:\n'
+  for published in females_model males_model; do
+    printf '  bash run_scripts/demo.sh%s --name %s\n' "$(printf ' %q' "${photos[@]}")" "$published"
+  done
+fi
 exit "$code"

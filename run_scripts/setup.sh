@@ -27,9 +27,5 @@ prepare_environment() { # requirements file
 }
 
 draw_people() { # folder, options of synthesize.py: draws the people unless the folder is there
-  [ -d "$1" ] && return
-  # The folder gets its name when it is complete, so an interrupted run leaves no half set under that name.
-  rm -rf "$1.part"
-  python datasets/synthesize.py --out "$1.part" "${@:2}"
-  mv "$1.part" "$1"
+  [ -d "$1" ] || python datasets/synthesize.py --out "$@"
 }

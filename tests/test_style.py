@@ -17,7 +17,7 @@ FLOORS = {
     "models": 3,
     "evaluation": 4,
     "options": 4,
-    "datasets.ffhq_aging": 4,
+    "datasets.ffhq_aging": 3,
     "datasets.population": 4,
 }
 COMMANDS = 5

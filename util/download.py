@@ -1,26 +1,21 @@
-"""The published files (spec/method.md, section 9) fetched: resumed, checked, unpacked."""
+"""Fetches files from one of several sources: broken-off downloads are resumed, and the result is checked."""
 
 import hashlib
 import logging
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from html.parser import HTMLParser
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
-from tqdm import tqdm
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from util.errors import UserError
+from util.http import Network, SourceError, UnreachableError, fetch_rest, is_unreachable, size, what_went_wrong
 from util.unpack import is_unpacked, unpack
 
 logger = logging.getLogger(__name__)
-
-_BLOCK = 1 << 16
-_LARGEST_PAGE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -42,58 +37,20 @@ class PublishedFile:
         return replace(self, sources=(f"{address.rstrip('/')}/{self.path.name}",))
 
 
-def _published(path: str, size: int, md5: str, drive_id: str) -> PublishedFile:
-    drive = f"https://drive.google.com/uc?export=download&id={drive_id}"
-    alternate = "https://grail.cs.washington.edu/projects/lifespan_age_transformation_synthesis/pretrained_models/"
-    return PublishedFile(Path(path), size, md5, (drive, alternate + Path(path).name))
-
-
-# fmt: off
-PUBLISHED: Mapping[str, PublishedFile] = {
-    "males_model": _published("checkpoints/males_model.zip", 213175683, "0079186147ec816176b946a073d1f396", "1MsXN54hPi9PWDmn1HKdmKfv-J5hWYFVZ"),  # noqa: E501
-    "females_model": _published("checkpoints/females_model.zip", 213218113, "0675f809413c026170cf1f22b27f3c5d", "1LNm0zAuiY0CIJnI0lHTq1Ttcu9_M1NAJ"),  # noqa: E501
-    "deeplab_model": _published("deeplab_model/deeplab_model.pth", 464446305, "8e8345b1b9d95e02780f9bed76cc0293", "1w2XjDywFr2NjuUWaLQDRktH7VwIfuNlY"),  # noqa: E501
-    "deeplab_backbone": _published("deeplab_model/R-101-GN-WS.pth.tar", 178260167, "aa48cc3d3ba3b7ac357c1489b169eb32", "1oRGgrI4KNdefbWVpw0rRkEP1gbJIRokM"),  # noqa: E501
-    "landmarks": _published("util/shape_predictor_68_face_landmarks.dat", 99693937, "73fde5e05226548677a050913eed4e04", "1fhq5lvWy-rjrzuHdMoZfLsULvF0gJGwD"),  # noqa: E501
-}
-# fmt: on
-
-
-def _patience() -> Retry:
-    return Retry(5, backoff_factor=1, backoff_max=60, retry_after_max=60, status_forcelist=(429, 500, 502, 503, 504))
-
-
-@dataclass(frozen=True)
-class Network:
-    """How servers are asked."""
-
-    session: requests.Session = field(default_factory=requests.Session)
-    retry: Retry = field(default_factory=_patience)  # how often in vain, and with what pauses in seconds
-    timeout: tuple[float, float] = (10, 30)  # seconds to connect, and between two pieces of an answer
-
-
-class SourceError(Exception):
-    """This source does not give the file; another may."""
-
-
-class UnreachableError(SourceError):
-    """The source's server cannot be reached at all."""
-
-
 class OfflineError(UserError):
-    """No server of a file can be reached, so that asking them for other files is in vain."""
+    """No server of a file can be reached, so asking for other files would fail too."""
 
 
 def download(files: Mapping[str, PublishedFile], root: Path, network: Network) -> list[str]:
     """Fetches files, by name, to their paths under `root`; those that are there and right are left alone.
 
-    What fails does not stop the others: the reasons are logged at the end. A file that was fetched in part waits
-    beside its final name, with the suffix .part, and is resumed by the next call.
+    If one fails, the others are still fetched, and the reasons are logged at the end. A file that was fetched in part
+    stays beside its final name with the suffix .part, and the next call resumes it.
 
     Returns:
         The names of the files that failed.
     """
-    failed: dict[str, list[str]] = {}  # why -> names, so that what fails alike is said once
+    failed: dict[str, list[str]] = {}  # reason -> names: files that fail for the same reason share a line
     offline: OfflineError | None = None
     for name, file in files.items():
         try:
@@ -113,7 +70,7 @@ def download(files: Mapping[str, PublishedFile], root: Path, network: Network) -
 
 
 def is_there(file: PublishedFile, root: Path) -> bool:
-    """Whether nothing need be done: the file, or what its zip held, stands under `root` and is right."""
+    """Whether nothing is left to do: the file, or the content of its zip, is under `root` and is right."""
     return is_unpacked(root / file.folder, file.md5) if file.folder else _is_right(root / file.path, file)
 
 
@@ -122,8 +79,8 @@ def fetch(file: PublishedFile, root: Path, network: Network) -> None:
 
     Raises:
         OfflineError: no source can be reached.
-        UserError: no source gives the right file, the zip is damaged or unsafe, the folder holds other files of the
-            same names, or cannot be written to. Says which.
+        UserError: no source gives the right file, the zip is damaged or unsafe, or the folder holds other files of
+            the same names or cannot be written to. The message says which.
     """
     target = root / file.path
     try:
@@ -156,32 +113,32 @@ def _fetch_file(file: PublishedFile, target: Path, network: Network) -> None:
 
 
 def _fetch_from(address: str, file: PublishedFile, target: Path, network: Network) -> None:
-    """Fetches what is missing of the partial file until it is whole and right; it then takes its final name."""
+    """Completes the partial file; when it is whole and right, it takes its final name."""
     part = target.with_name(target.name + ".part")
-    retry, at_first = network.retry, _size(part)
+    retry, at_first = network.retry, size(part)
     furthest = at_first
     for inherited in (True, False):
-        while _size(part) < file.size:
+        while size(part) < file.size:
             try:
-                _fetch_rest(address, file, part, network)
+                fetch_rest(address, part, file.size, network)
             except requests.RequestException as error:
-                if _is_unreachable(error) and _size(part) == at_first:
-                    raise UnreachableError(_reason(error)) from error
-                # Only tries in vain count: a long file over a bad line arrives in the end.
-                retry = _pause(network.retry if _size(part) > furthest else retry, error)
-                furthest = max(furthest, _size(part))
+                if is_unreachable(error) and size(part) == at_first:
+                    raise UnreachableError(what_went_wrong(error)) from error
+                # Only tries that bring nothing count, so a long file over a bad line arrives in the end.
+                retry = _pause(network.retry if size(part) > furthest else retry, error)
+                furthest = max(furthest, size(part))
         if _is_right(part, file):
             part.replace(target)
             return
         part.unlink()
         if not (inherited and at_first):
             break
-        # What an earlier run or source left may have spoilt it: once more, from the start.
+        # The part that an earlier run or source left may be wrong: try once more from the start.
     raise SourceError("its file is not the published one (other md5)")
 
 
 def _pause(retry: Retry, error: requests.RequestException) -> Retry:
-    """Waits after a failed try, as long as the server asks for or longer each time; returns the tries left."""
+    """Waits after a failed try, for as long as the server asks or longer each time; returns the tries left."""
     reply = error.response
     if reply is None:
         passing = isinstance(
@@ -191,115 +148,19 @@ def _pause(retry: Retry, error: requests.RequestException) -> Retry:
     else:
         passing = retry.is_retry("GET", reply.status_code)
     if not passing:
-        raise SourceError(_reason(error)) from error
+        raise SourceError(what_went_wrong(error)) from error
     try:
         retry = retry.increment("GET", error=error)
-        logger.info("%s; trying again", _reason(error))
+        logger.info("%s; trying again", what_went_wrong(error))
         retry.sleep(reply.raw if reply is not None else None)
     except HTTPError as end:  # no tries left, or a Retry-After that cannot be read
-        raise SourceError(_reason(error)) from end
+        raise SourceError(what_went_wrong(error)) from end
     return retry
 
 
-def _fetch_rest(address: str, file: PublishedFile, part: Path, network: Network) -> None:
-    """Asks once for what is missing and appends what comes."""
-    start = _size(part)
-    reply = _ask(address, start, network)
-    if reply.status_code == requests.codes.requested_range_not_satisfiable:
-        reply.close()
-        reply = _ask(address, 0, network)
-    with reply:
-        reply.raise_for_status()
-        if _is_page(reply):
-            raise SourceError("sends a web page in place of the file")
-        if reply.status_code != requests.codes.partial_content:  # the server does not know Range
-            start, total = 0, reply.headers.get("Content-Length", "")
-        else:
-            span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", ""))
-            if span is None or int(span[1]) != start:
-                raise SourceError("sends another part of the file than it was asked for")
-            total = span[2]
-        if total.isdigit() and int(total) != file.size:
-            raise SourceError(f"its file is not the published one ({total} bytes, not {file.size})")
-        with (
-            part.open("ab" if start else "wb") as out,
-            tqdm(desc=file.path.name, total=file.size, initial=start, unit="B", unit_scale=True, leave=False) as bar,
-        ):
-            for block in reply.iter_content(_BLOCK):
-                out.write(block)
-                bar.update(len(block))
-                if out.tell() > file.size:
-                    raise SourceError(f"its file is not the published one (more than {file.size} bytes)")
-    if _size(part) < file.size:
-        raise requests.ConnectionError("the answer ended early")
-
-
-def _ask(address: str, start: int, network: Network) -> requests.Response:
-    """The server's answer, from byte `start` on; a note of Google Drive that the file is too large to be searched
-    for viruses is confirmed."""
-    # Bytes as they are: sizes and ranges count those.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    reply = network.session.get(address, headers=headers, stream=True, timeout=network.timeout)
-    if not _is_page(reply):
-        return reply
-    page = next(reply.iter_content(_LARGEST_PAGE), b"").decode("utf-8", "replace")
-    form = _ConfirmForm()
-    form.feed(page)
-    if "confirm" in form.inputs:
-        reply.close()
-        action = urljoin(reply.url, form.action)
-        return network.session.get(action, params=form.inputs, headers=headers, stream=True, timeout=network.timeout)
-    if "quota exceeded" in page.lower():
-        reply.close()
-        raise SourceError("quota exceeded, too many people fetched the file today")
-    return reply
-
-
-class _ConfirmForm(HTMLParser):
-    """The form of a page: where it goes, and its named inputs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.action = ""
-        self.inputs: dict[str, str] = {}
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "form":
-            self.action, self.inputs = values.get("action") or "", {}
-        elif tag == "input" and (name := values.get("name")):
-            self.inputs[name] = values.get("value") or ""
-
-
-def _is_page(reply: requests.Response) -> bool:
-    return reply.headers.get("Content-Type", "").startswith("text/html")
-
-
-def _is_unreachable(error: requests.RequestException) -> bool:
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(cause, (ConnectTimeoutError, ProxyError))
-
-
-def _reason(error: requests.RequestException) -> str:
-    """What went wrong, short."""
-    if error.response is not None:
-        return f"HTTP {error.response.status_code} {error.response.reason}"
-    if _is_unreachable(error):
-        return str(error.args[0].reason).rsplit(": ", 1)[-1]
-    if "timed out" in str(error):
-        return "no answer in time"
-    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        return "the connection broke off"
-    return str(error)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 def _is_right(path: Path, file: PublishedFile) -> bool:
-    """Size first, which costs nothing; then md5."""
-    if not path.is_file() or path.stat().st_size != file.size:
+    """Compares the size first, which costs nothing, then the md5."""
+    if not path.is_file() or size(path) != file.size:
         return False
     with path.open("rb") as content:
         return hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == file.md5

@@ -1,13 +1,20 @@
-"""Files that appear complete or not at all, and names for them."""
+"""Files and folders that appear complete or not at all, and names for them."""
 
 import os
 import re
+import shlex
+import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from util.errors import UserError
+
+# Stands in each folder that was built here, and holds the command. Only such a folder may be replaced.
+MARKER = ".made_by"
 
 
 @contextmanager
@@ -41,6 +48,62 @@ def atomic_path(target: Path) -> Iterator[Path]:
         raise UserError(f"{target}: cannot be written ({error}); free some space or choose another folder") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def built_aside(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yields a new folder, `<target>.part`, that takes the target's name when the body has succeeded.
+
+    If the body raises, or Ctrl-C or SIGTERM ends it, the new folder is removed and what was at `target` stays as it
+    was. The next run removes what a killed process has left.
+
+    Raises:
+        UserError: as `check_free`; or the folder cannot be written, or the disk is full.
+    """
+    check_free(target, overwrite=overwrite)
+    real = target.resolve()
+    aside, old = (real.with_name(real.name + suffix) for suffix in (".part", ".part-old"))
+    for left in (aside, old):
+        check_free(left, overwrite=True)
+        shutil.rmtree(left, ignore_errors=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        aside.mkdir(parents=True)
+        (aside / MARKER).write_text(f"{shlex.join(sys.argv)}\n", encoding="utf-8")
+        yield aside
+        if real.exists():
+            real.rename(old)
+        aside.rename(real)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be made ({error}); mend that, or choose another folder") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+def check_free(target: Path, *, overwrite: bool) -> None:
+    """The one rule for folders of results: they never mix with, or silently replace, what is there.
+
+    Raises:
+        UserError: `target` holds files, and `overwrite` is not given or they are not a result of this project; or
+            it cannot be replaced at all.
+    """
+    if target.is_symlink() and not target.exists():
+        raise UserError(f"{target}: a link that leads nowhere; remove it or choose another folder")
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise UserError(f"{target}: a file; choose another folder")
+    if os.path.ismount(target) or target.resolve() == Path.cwd():
+        raise UserError(f"{target}: cannot be replaced as a whole; choose a new folder inside it")
+    if any(target.iterdir()):
+        if not (target / MARKER).is_file():
+            raise UserError(f"{target}: holds other files; move them away or choose another folder")
+        if not overwrite:
+            raise UserError(
+                f"{target}: holds another result; give --overwrite to replace it, or choose another folder"
+            )
 
 
 def ascii_name(name: str) -> str:

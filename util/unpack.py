@@ -1,4 +1,4 @@
-"""Zips unpacked whole or not at all, and never over anybody's files."""
+"""Unpacks zips as a whole or not at all, and never over the user's own files."""
 
 import json
 import posixpath
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from util.errors import UserError
 
-# Stands in the unpacked folder: which zip it came from, and what that zip held.
+# This file in the unpacked folder says which zip it came from, and what that zip held.
 MARKER = ".unpacked.json"
 
 # Path inside the folder -> size in bytes, CRC-32.
@@ -18,7 +18,7 @@ Listing = dict[str, tuple[int, int]]
 
 
 def is_unpacked(folder: Path, md5: str) -> bool:
-    """Whether all files of the zip with this md5 stand in `folder`, unchanged."""
+    """Whether all files of the zip with this md5 are in `folder`, unchanged."""
     try:
         marker = json.loads((folder / MARKER).read_text("utf-8"))
         return marker["zip_md5"] == md5 and all(_holds(folder / n, *wanted) for n, wanted in marker["files"].items())
@@ -27,15 +27,15 @@ def is_unpacked(folder: Path, md5: str) -> bool:
 
 
 def unpack(archive: Path, folder: Path, md5: str) -> None:
-    """Unpacks a zip so that its files stand right in `folder`, whatever folder they lie in within the zip.
+    """Unpacks a zip so that its files are directly in `folder`, whatever folder they have in the zip.
 
-    A `folder` that is there already is completed: files it lacks are added, none is overwritten. A new one takes its
-    name only when all files are in it.
+    If `folder` exists, files that it lacks are added and none is overwritten. A new folder takes its name only when
+    all files are in it.
 
     Args:
         archive: the zip.
         folder: where its files go.
-        md5: of the zip; written to the marker that `is_unpacked` reads.
+        md5: the zip's; it is written to the marker that `is_unpacked` reads.
 
     Raises:
         UserError: the zip is damaged, or holds a link or a path that leaves the folder; or `folder` holds another
@@ -65,12 +65,12 @@ def unpack(archive: Path, folder: Path, md5: str) -> None:
         if not folder.exists():
             unfinished.rename(folder)
         else:
-            # The marker goes last: it says that all the others are there.
+            # The marker goes last, since it says that all the others are there.
             for name in (*missing, MARKER):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(unfinished / name, folder / name)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise UserError(f"{archive}: no readable zip ({error}); nothing was unpacked") from error
+        raise UserError(f"{archive}: not a readable zip ({error}); nothing was unpacked") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -80,12 +80,12 @@ def _members(source: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInf
     members = {}
     for info in source.infolist():
         path = PurePosixPath(info.filename)
-        # Backslash and colon part folders and drives on Windows, and have no place in a portable zip.
+        # Backslash and colon separate folders and drives on Windows; no portable zip has them in a name.
         if path.is_absolute() or ".." in path.parts or set(info.filename) & {"\\", ":"}:
             raise UserError(f"{archive}: holds '{info.filename}', which would leave its folder; nothing was unpacked")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise UserError(f"{archive}: holds the link '{info.filename}'; nothing was unpacked")
-        # What macOS adds to a zip is no part of it.
+        # macOS adds a folder of its own to zips, which does not belong to the content.
         if not info.is_dir() and path.parts[0] != "__MACOSX":
             members[path] = info
     if not members:

@@ -12,32 +12,10 @@ from data.age_classes import ANCHORS
 from tests.conftest import ROOT
 from tests.util.test_visualizer import port, visdom_server, windows  # noqa: F401
 
-SIZES = [
-    "--loadSize",
-    "16",
-    "--fineSize",
-    "16",
-    "--ngf",
-    "4",
-    "--ndf",
-    "4",
-    "--n_layers_D",
-    "2",
-    "--gen_dim_per_style",
-    "2",
-    "--nThreads",
-    "0",
-    "--batchSize",
-    "2",
-    "--epochs",
-    "2",
-    "--print_freq",
-    "4",
-    "--display_freq",
-    "4",
-    "--save_display_freq",
-    "4",
-]
+SIZES = (
+    "--loadSize 16 --fineSize 16 --ngf 4 --ndf 4 --n_layers_D 2 --gen_dim_per_style 2 --nThreads 0 --batchSize 2 "
+    "--epochs 2 --print_freq 4 --display_freq 4 --save_display_freq 4"
+)
 
 
 def test_from_raw_data_to_videos(tmp_path, port):  # noqa: F811
@@ -49,7 +27,7 @@ def test_from_raw_data_to_videos(tmp_path, port):  # noqa: F811
     males = tmp_path / "males"
     model = ("--checkpoints_dir", checkpoints, "--name", "chain", "--gpu_ids", -1)
     with visdom_server(port, tmp_path) as address:
-        script("train.sh", males, *model, *SIZES, "--display_port", port)
+        script("train.sh", males, *model, *SIZES.split(), "--display_port", port)
         assert set(windows(address, "chain")) == {"1_losses", "1_pictures"}
     assert (checkpoints / "chain" / "web" / "index.html").is_file()
 

@@ -1,9 +1,14 @@
 """The demo model that is in the repository, and the demo that uses it, in the environment the tests run in."""
 
+import hashlib
+import io
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import zipfile
 
 import av
 import numpy as np
@@ -15,25 +20,27 @@ from data.age_classes import ANCHORS, centre
 from data.masking import mask
 from datasets.renderer.identity import sample_identity
 from datasets.renderer.portrait import draw
+from download_models import PUBLISHED
 from models.age_code import anchor_blends
 from models.transformer import AgeTransformer
 from options.build import generator_config, noise_sigma
 from options.test import parse_test_options
 from options.test import test_parser as parser_of_test
 from tests.conftest import ROOT
+from tests.util.test_download import missing, server  # noqa: F401
 
 # Another population than that of run_scripts/train_demo.sh.
 UNSEEN = 2026
 
 
-def demo(*arguments, results):
-    return script("demo.sh", *arguments, cwd=results.parent, RESULTS_DIR=str(results))
+def demo(*arguments, results, checkout=ROOT, **settings):
+    return script("demo.sh", *arguments, cwd=results.parent, checkout=checkout, RESULTS_DIR=str(results), **settings)
 
 
-def script(name, *arguments, cwd, **settings):
+def script(name, *arguments, cwd, checkout=ROOT, **settings):
     environment = {"VIRTUAL_ENV": sys.prefix, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}", "GPU_IDS": "-1"}
     return subprocess.run(
-        ["bash", ROOT / "run_scripts" / name, *map(str, arguments)],
+        ["bash", checkout / "run_scripts" / name, *map(str, arguments)],
         env={**os.environ, **environment, **settings},
         cwd=cwd,
         capture_output=True,
@@ -68,18 +75,75 @@ def test_the_demo_model_is_scored_on_people_it_has_never_seen(tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_the_demo_on_a_photo_goes_the_whole_way(tmp_path):
-    done = demo(ROOT / "assets" / "astronaut.png", results=tmp_path / "results")
-    assert done.returncode == 0, done.stderr
-    assert "WARNING: the demo model has only seen drawn" in done.stdout
-    folder = tmp_path / "results" / "demo_model" / "test_latest" / "traversal"
-    assert (folder / "astronaut.mp4").is_file()
-    portrait = np.asarray(Image.open(folder / "astronaut_portrait.png").convert("RGB")).astype(int)
+def assert_is_the_portrait(path):
+    portrait = np.asarray(Image.open(path).convert("RGB")).astype(int)
     assert portrait.shape == (256, 256, 3)
     grey = np.abs(portrait - 128).max(axis=2) < 4
     # Both upper corners are background; the face is kept.
     assert grey[:40, :40].mean() > 0.9
     assert grey[100:160, 100:156].mean() < 0.05
+
+
+def test_the_demo_model_makes_a_photo_old_only_when_asked(tmp_path):
+    photo = ROOT / "assets" / "astronaut.png"
+    done = demo(photo, "--name", "demo_model", results=tmp_path / "results")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: the demo model has only seen drawn" in done.stdout
+    folder = tmp_path / "results" / "demo_model" / "test_latest" / "traversal"
+    assert (folder / "astronaut.mp4").is_file()
+    assert_is_the_portrait(folder / "astronaut_portrait.png")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the project that has no published models, whatever the real one has."""
+    folder = tmp_path / "checkout"
+    for room in ("data", "datasets", "models", "options", "run_scripts", "util"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.dat", "males", "females", "*people*")
+        shutil.copytree(ROOT / room, folder / room, ignore=ignored)
+    for name in ("download_models.py", "test.py", "requirements.txt", "build-constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def test_without_a_model_a_photo_gives_its_portrait_and_the_next_command(tmp_path, checkout):
+    photo = tmp_path / "my photo.png"
+    shutil.copy(ROOT / "assets" / "astronaut.png", photo)
+    done = demo(photo, results=tmp_path / "results", checkout=checkout)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "results").rglob("*.*")] == ["my photo_portrait.png"]
+    assert_is_the_portrait(tmp_path / "results" / "portraits" / "my photo_portrait.png")
+    (command,) = (line for line in done.stdout.splitlines() if line.endswith("--name females_model"))
+    assert shlex.split(command) == ["bash", "run_scripts/demo.sh", str(photo), "--name", "females_model"]
+    assert "CC BY-NC-SA 4.0" in done.stdout
+
+
+def test_a_published_model_is_fetched_when_it_is_asked_for(tmp_path, checkout, server):  # noqa: F811
+    """The demo model stands in for the published one; the mirror has no face parser, which is no reason to stop."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as target:
+        for path in (ROOT / "checkpoints" / "demo_model").iterdir():
+            target.write(path, f"females_model/{path.name}")
+    content = packed.getvalue()
+    commands = checkout / "download_models.py"
+    published = PUBLISHED["females_model"]
+    table = commands.read_text().replace(published.md5, hashlib.md5(content).hexdigest())
+    commands.write_text(table.replace(str(published.size), str(len(content))))
+    server.answers = {
+        "/females_model.zip": [lambda handler: handler.reply(content)],
+        "/deeplab_model.pth": [missing],
+    }
+    arguments = (ROOT / "assets" / "astronaut.png", "--name", "females_model")
+    done = demo(*arguments, "--no_download", results=tmp_path / "results", checkout=checkout)
+    assert done.returncode == 2
+    assert "python download_models.py --only females_model deeplab_model" in done.stderr
+    assert not server.asked
+
+    done = demo(*arguments, results=tmp_path / "results", checkout=checkout, MIRROR=server.address)
+    assert done.returncode == 0, done.stderr
+    assert f"fetching females_model ({len(content) / 1e6:.0f} MB), deeplab_model (464 MB); licence:" in done.stderr
+    assert (tmp_path / "results" / "females_model" / "test_latest" / "traversal" / "astronaut.mp4").is_file()
+    assert [path for path, _, _ in server.asked] == ["/females_model.zip", "/deeplab_model.pth"]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.age_classes import ANCHORS
-from datasets.create_dataset import Tally, sort_pictures
-from datasets.ffhq_aging import COLUMNS, FaceAttributes, Labels, RowError, image_path, parse_row, reason_to_drop
+from data.age_classes import ANCHORS, CLUSTERS
+from datasets.create_dataset import Tally, read_labels, sort_pictures
+from datasets.ffhq_aging import (
+    COLUMNS,
+    DateError,
+    FaceAttributes,
+    Labels,
+    RowError,
+    image_path,
+    parse_row,
+    read_rows,
+    reason_to_drop,
+)
 from util.images import write_image
 
 CREATE = "datasets/create_dataset.py"
@@ -76,10 +86,13 @@ def test_rows_are_read_as_they_occur():
     [
         ({"age_group": ""}, "no value in column age_group"),
         ({"head_yaw": None}, "no value in column head_yaw"),
-        ({"head_yaw": "left"}, "head_yaw 'left' is no number"),
+        ({"head_yaw": "left"}, "head_yaw 'left' is not a number"),
         ({"age_group": "5-50"}, "age_group '5-50'"),
         ({"gender": "unknown"}, "gender 'unknown'"),
         ({"image_number": "1.5"}, "image_number '1.5'"),
+        ({"image_number": "-1"}, "image_number '-1'"),
+        ({"image_number": "nan"}, "image_number 'nan' is not a number"),
+        ({"gender_confidence": "607"}, "gender_confidence '607' is more than 1"),
     ],
 )
 def test_a_faulty_value_is_named(change, complaint):
@@ -124,16 +137,17 @@ def test_what_is_kept_and_dropped(run, raw, tmp_path):
     assert ["all", "2", "1", "1", "1", "1"] in lines
 
 
-def test_running_again_changes_nothing_and_other_files_are_told(run, raw, tmp_path):
-    arguments = ["--folder", "raw/ffhq_aging256x256", "--labels_file", "labels.csv"]
-    run(CREATE, *arguments, "--out", "people", "--train_split", 1000)
+def test_another_split_never_mixes_with_what_is_there(run, raw, tmp_path):
+    arguments = ["--folder", "raw/ffhq_aging256x256", "--labels_file", "labels.csv", "--out", "people"]
+    run(CREATE, *arguments, "--train_split", 1000)
     first = {path: path.read_bytes() for path in (tmp_path / "people").rglob("*.png")}
-    done = run(CREATE, *arguments, "--out", "people", "--train_split", 1000)
+    assert "--overwrite" in run(CREATE, *arguments, code=2).stderr
     assert {path: path.read_bytes() for path in (tmp_path / "people").rglob("*.png")} == first
-    assert "did not write" not in done.stderr
-    done = run(CREATE, *arguments, "--out", "people")
-    assert "1 pictures that this run did not write" in done.stderr
-    assert "01005.png" in done.stderr
+    run(CREATE, *arguments, "--train_split", 1000, "--overwrite")
+    assert {path: path.read_bytes() for path in (tmp_path / "people").rglob("*.png")} == first
+    run(CREATE, *arguments, "--overwrite")
+    assert [path.parent.name for path in (tmp_path / "people").glob("*/*/01005.png")] == ["train30-39"]
+    assert sorted(path.name for path in (tmp_path / "people").iterdir()) == ["females", "males"]
 
 
 def test_hard_links_take_no_space(run, raw, tmp_path):
@@ -141,14 +155,13 @@ def test_hard_links_take_no_space(run, raw, tmp_path):
     source = raw / "ffhq_aging256x256" / "00000" / "00000.png"
     mode = source.stat().st_mode
     assert (tmp_path / "males" / "train30-39" / "00000.png").samefile(source)
-    run(CREATE, "--folder", "raw", "--labels_file", "labels.csv", "--link")
+    run(CREATE, "--folder", "raw", "--labels_file", "labels.csv", "--link", "--overwrite")
     assert source.stat().st_mode == mode
-    assert not list(tmp_path.rglob(".linking*"))
 
 
 def test_other_classes_can_be_asked_for(run, raw, tmp_path):
     run(CREATE, "--folder", "raw", "--labels_file", "labels.csv", "--classes", "20-29")
-    assert [path.name for path in (tmp_path / "males").iterdir()] == ["train20-29"]
+    assert [path.name for path in (tmp_path / "males").glob("t*")] == ["train20-29"]
 
 
 def test_faulty_rows_are_named_and_left_out(raw, tmp_path, caplog):
@@ -158,11 +171,73 @@ def test_faulty_rows_are_named_and_left_out(raw, tmp_path, caplog):
         file.write("2,30-39\n")
     tally = Tally()
     with caplog.at_level(logging.WARNING):
-        jobs = sort_pictures(raw / "ffhq_aging256x256", path, 69000, ANCHORS, tmp_path, tally)
-    assert len(jobs) == 1
+        labels = read_labels(path, tally)
+    assert len(sort_pictures(raw / "ffhq_aging256x256", labels, 69000, ANCHORS, tally)) == 1
     assert "faulty.csv, line 3: no value in column head_yaw" in caplog.text
     assert caplog.text.count("left out") == 8
     assert tally.table().splitlines()[2].split() == ["?", "?", "0", "0", "8"]
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "is_date"),
+    [
+        *(
+            ("age_group", text, True)
+            for text in ("06-Mar", "9. Jul", "Mär 06", "Mar-06", "3/6", "2024-03-06 00:00:00")
+        ),
+        ("head_yaw", "12.Apr", True),
+        ("age_group", "5-50", False),
+        ("age_group", "adult", False),
+        ("head_yaw", "left", False),
+    ],
+)
+def test_what_a_spreadsheet_has_changed_is_known(column, text, is_date):
+    with pytest.raises(RowError) as error:
+        parse_row({**ROW, column: text})
+    assert isinstance(error.value, DateError) == is_date
+
+
+def test_dates_are_told_in_one_line(tmp_path, caplog):
+    changed = {"3-6": "06-Mar", "7-9": "09-Jul"}
+    rows = [
+        {**ROW, "image_number": str(number), "age_group": changed.get(CLUSTERS[number % 10], CLUSTERS[number % 10])}
+        for number in range(60)
+    ]
+    tally = Tally()
+    labels = read_labels(write_labels(tmp_path / "dates.csv", rows), tally)
+    assert len(labels) == 48
+    (warning,) = caplog.messages
+    assert "dates in 12 lines, such as age_group '06-Mar' in line 3;" in warning
+
+
+def test_a_repeated_picture_counts_once(tmp_path, caplog):
+    rows = [{**ROW, "image_number": number} for number in ("0", "1", "00001.png", "2", "2", "3")]
+    rows[1]["glasses"] = "Dark"
+    rows[4]["gender"] = "female"
+    tally = Tally()
+    labels = read_labels(write_labels(tmp_path / "repeated.csv", rows), tally)
+    assert list(labels) == [0, 1, 3]
+    assert labels[1].face is not None
+    assert labels[1].face.glasses == "Dark"
+    assert [message.split(": ")[1].split(";")[0] for message in caplog.messages] == [
+        "picture 1 again",
+        "picture 2 has another gender or age group in an earlier line",
+    ]
+    assert tally.counts == {("?", "?", "contradictory rows"): 1}
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "encoding"),
+    [(",", "utf-8"), (",", "utf-8-sig"), (";", "cp1252"), (";", "utf-8-sig"), ("\t", "utf-16")],
+)
+def test_what_excel_saves_is_read(tmp_path, delimiter, encoding):
+    decimal = "." if delimiter == "," else ","
+    lines = [COLUMNS, [value.replace(".", decimal) for value in ROW.values()]]
+    path = tmp_path / "labels.csv"
+    path.write_text("\r\n".join(delimiter.join(line) for line in lines), encoding=encoding, newline="")
+    ((line, row),) = read_rows(path)
+    assert line == 2
+    assert parse_row(row) == parse_row(ROW)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +250,13 @@ def test_faulty_rows_are_named_and_left_out(raw, tmp_path, caplog):
         (["--folder", "empty", "--labels_file", "labels.csv"], "none of the pictures"),
         (["--folder", "raw", "--labels_file", "labels.csv", "--classes", "1-99"], "--classes 1-99"),
         (["--folder", "raw", "--labels_file", "labels.csv", "--workers", "0"], "--workers"),
+        *(
+            (
+                ["--folder", "raw", "--labels_file", "labels.csv", "--train_split", split],
+                f"--train_split {split}: must be from 0 to 70000",
+            )
+            for split in ("-1", "70001", "99999999")
+        ),
     ],
 )
 def test_a_mistake_is_told(run, raw, tmp_path, arguments, complaint):

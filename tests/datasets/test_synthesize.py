@@ -1,6 +1,9 @@
 """Synthetic people: the same person at every age, with exact maps, in both layouts."""
 
 import csv
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -145,6 +148,7 @@ def test_raw_layout_is_that_of_ffhq_aging(run, tmp_path):
     [
         (["--out", "x", "--identities", "0"], "--identities"),
         (["--out", "x", "--size", "big"], "--size"),
+        (["--out", "x", "--size", "60000"], "--size 60000: must be from 8 to 4096"),
         (["--out", "x", "--test_fraction", "1.5"], "--test_fraction"),
         (["--out", "x", "--layout", "faces"], "--layout"),
         (["--out", "x", "--seed", "-3"], "--seed"),
@@ -160,6 +164,27 @@ def test_a_file_in_the_way_is_named(run, tmp_path):
     done = run(SYNTHESIZE, "--out", "taken", "--identities", 2, "--size", 16, "--workers", 1, code=2)
     assert "taken" in done.stderr
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_two_populations_never_mix(run, tmp_path):
+    drawing = ("--out", "people", "--identities", 2, "--together", "--workers", 1, "--test_fraction", 0)
+    run(SYNTHESIZE, *drawing, "--size", 16)
+    assert "--overwrite" in run(SYNTHESIZE, *drawing, "--size", 24, code=2).stderr
+    run(SYNTHESIZE, *drawing, "--size", 24, "--overwrite")
+    assert {Image.open(path).size for path in (tmp_path / "people").glob("*/*.png")} == {(24, 24)}
+    assert [path.name for path in tmp_path.iterdir()] == ["people"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_leaves_no_half_set(tmp_path, number):
+    command = [sys.executable, ROOT / SYNTHESIZE, "--out", "people", "--identities", "2000", "--size", "32"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "drawing" in process.stderr.readline()
+        process.send_signal(number)
+        assert process.stderr.read() == "interrupted\n"
+    assert process.returncode == 130
+    assert not list(tmp_path.iterdir())
 
 
 def test_contact_sheet_in_assets_is_the_renderers(tmp_path):

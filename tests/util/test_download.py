@@ -13,8 +13,10 @@ import pytest
 import requests
 from urllib3.util import Retry
 
-from util.download import PUBLISHED, Network, PublishedFile, download, fetch
+from download_models import PUBLISHED
+from util.download import PublishedFile, download, fetch
 from util.errors import UserError
+from util.http import Network
 from util.unpack import MARKER, unpack
 
 CONTENT = bytes(range(256)) * 10000  # 2.5 MB
@@ -275,7 +277,7 @@ def test_a_zip_ends_as_its_folder(server, tmp_path, prefix):
     assert [path.name for path in folder.parent.iterdir()] == ["males_model"]
     assert download({"males_model": file}, tmp_path, NETWORK) == []
     assert len(server.asked) == 1
-    # A file that was lost or changed is noticed.
+    # A lost or changed file is noticed.
     (folder / "opt.txt").unlink()
     assert download({"males_model": file}, tmp_path, NETWORK) == []
     assert (folder / "opt.txt").read_bytes() == b"options"
@@ -320,8 +322,8 @@ def test_a_users_own_files_are_not_overwritten(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == [MARKER, "a.pth", "b.pth", "notes.txt"]
 
 
-def test_the_published_files_are_those_of_the_spec():
-    """spec/method.md section 9: bytes and md5."""
+def test_the_published_files_are_those_that_are_documented():
+    """docs/method.md, Weights on disk: bytes and md5."""
     assert {
         name: (str(file.path), file.size, file.md5[:6], len(file.sources)) for name, file in PUBLISHED.items()
     } == {
@@ -340,8 +342,10 @@ def test_the_command(run, server, tmp_path):
     arguments = ["--only", "landmarks", "--mirror", server.address, "--out", tmp_path / "out"]
     done = run("download_models.py", *arguments, code=1)
     assert "failed: landmarks" in done.stderr
+    assert "fetching landmarks (100 MB); licence: CC BY-NC-SA 4.0" in done.stderr
+    assert "\r" not in done.stderr
     assert f"{len(CONTENT)} bytes, not 99693937" in done.stderr
     assert not list((tmp_path / "out").rglob("*.dat"))
     server.server_close()
     done = run("download_models.py", *arguments[2:], code=1)
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert len(done.stderr.strip().splitlines()) == 2

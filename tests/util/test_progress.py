@@ -1,0 +1,46 @@
+"""Progress in a file is a few lines; a pool stops at the first error."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from util import progress as module
+from util.errors import UserError
+from util.progress import progress, run_all
+
+
+def test_a_short_loop_writes_nothing_into_a_file(capsys):
+    assert list(progress(range(1000), unit="batch")) == list(range(1000))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_long_loop_writes_plain_lines_into_a_file(capsys, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    with progress(total=50, desc="run", unit="batch", mininterval=0) as bar:
+        for _ in range(50):
+            bar.update()
+    lines = capsys.readouterr().err.split("\n")
+    assert lines.pop() == ""
+    assert 5 <= len(lines) <= 7
+    assert lines[0].startswith("run: ")
+    assert lines[-1].startswith("run: 50 of 50, ")
+    assert not {"\r", "\x1b"} & set("".join(lines))
+
+
+def test_a_pool_stops_at_the_first_error():
+    done, release = [], threading.Event()
+
+    def work(number: int) -> None:
+        if number == 0:
+            release.set()
+            raise UserError("the disk is full")
+        release.wait()
+        time.sleep(0.001)
+        done.append(number)
+
+    with ThreadPoolExecutor(2) as pool, pytest.raises(UserError, match="disk"):
+        run_all(pool, work, list(range(10_000)), unit="picture")
+    assert len(done) < 5_000

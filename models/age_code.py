@@ -21,7 +21,7 @@ def make_codes(
 
 
 def anchor_blends(num_classes: int) -> Tensor:
-    """Each anchor by itself: (num_classes, num_classes).
+    """The blends that show each anchor by itself: (num_classes, num_classes).
 
     A blend is a row of weights over the anchors' latents; the rows of (F, num_classes) are the frames of a series.
     """
@@ -29,13 +29,13 @@ def anchor_blends(num_classes: int) -> Tensor:
 
 
 def traversal_blends(num_classes: int, step: float) -> Tensor:
-    """From the first anchor to the last: (F, num_classes). On each leg the first weight falls by `step` a frame."""
-    legs = [path_blends(num_classes, index, index + 1, step)[:-1] for index in range(num_classes - 1)]
+    """The blends of a traversal, (F, num_classes). Between neighbours, the first weight falls by `step` a frame."""
+    legs = [path_blends(num_classes, start=index, end=index + 1, step=step)[:-1] for index in range(num_classes - 1)]
     return torch.cat([*legs, anchor_blends(num_classes)[-1:]])
 
 
 def path_blends(num_classes: int, start: int, end: int, step: float) -> Tensor:
-    """In a straight line from one anchor to another, including both: (F, num_classes)."""
+    """The blends on a straight line from one anchor to another, including both: (F, num_classes)."""
     alphas = torch.from_numpy(np.append(np.arange(1, 0, -step), 0.0)).float()
     blends = torch.zeros(len(alphas), num_classes)
     blends[:, start] = alphas

@@ -10,15 +10,15 @@ class Execution:
     """How an iteration is computed.
 
     Attributes:
-        precision: of the networks' arithmetic. Losses stay in float32, and so does the discriminator where R1 is
-            differentiated through it.
-        accumulate: parts that a batch is taken through the networks in, one after another. The gradients are those
-            of the whole batch, except for the discriminator's minibatch statistic, which each part has its own of.
-        compile: torch.compile the networks. The discriminator's pass that R1 is differentiated through is not
-            compiled, because PyTorch has no second derivatives of compiled graphs.
-        r1_interval: iterations from one R1 penalty to the next, which then counts as many times (Karras et al.
-            2020); 1 is the paper's.
-        cuda_graph: record iterations and replay them (models/cuda_graph.py); for one process on CUDA only.
+        precision: arithmetic of the networks. Losses stay in float32, and so does the discriminator where R1
+            differentiates through it.
+        accumulate: how many parts a batch is split into, to save memory. The gradients are those of the whole
+            batch, except that each part has its own minibatch statistic in the discriminator.
+        compile: whether the networks are compiled by torch.compile. R1's pass through the discriminator is not,
+            because PyTorch has no second derivatives of compiled graphs.
+        r1_interval: R1 is computed in one of so many iterations, with as many times the weight (Karras et al. 2020); 1
+            is the paper's.
+        cuda_graph: whether iterations are recorded and replayed (models/cuda_graph.py); for one process on CUDA only.
     """
 
     precision: Precision = "fp32"

@@ -50,7 +50,7 @@ class DeepLabParser:
 
 
 class StandardizedConv2d(nn.Conv2d):
-    """Convolution whose kernels are brought to mean 0 and deviation 1 over their inputs (Qiao et al. 2019)."""
+    """Convolution whose kernels are scaled to mean 0 and deviation 1 over their inputs (Qiao et al. 2019)."""
 
     def forward(self, x: Tensor) -> Tensor:
         # The published weights were trained with the mean in three steps. Rounding adds up over a hundred layers.
@@ -60,7 +60,8 @@ class StandardizedConv2d(nn.Conv2d):
         return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation)
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> StandardizedConv2d:
+def _conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1) -> StandardizedConv2d:
+    """A convolution that pads by as much as its kernel reaches beyond the edge."""
     padding = dilation * (kernel // 2)
     return StandardizedConv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
 
@@ -72,16 +73,15 @@ def _norm(channels: int) -> nn.GroupNorm:
 class Bottleneck(nn.Module):
     """A residual block of ResNet-101."""
 
-    def __init__(self, inputs: int, width: int, stride: int, dilation: int) -> None:
+    def __init__(self, inputs: int, width: int, *, stride: int = 1, dilation: int) -> None:
         super().__init__()
         outputs = 4 * width
         self.conv1, self.bn1 = _conv(inputs, width, 1), _norm(width)
-        self.conv2, self.bn2 = _conv(width, width, 3, stride, dilation), _norm(width)
+        self.conv2, self.bn2 = _conv(width, width, 3, stride=stride, dilation=dilation), _norm(width)
         self.conv3, self.bn3 = _conv(width, outputs, 1), _norm(outputs)
-        if stride != 1 or inputs != outputs:
-            self.downsample: nn.Module = nn.Sequential(_conv(inputs, outputs, 1, stride), _norm(outputs))
-        else:
-            self.downsample = nn.Identity()
+        self.downsample: nn.Module = nn.Identity()
+        if inputs != outputs:
+            self.downsample = nn.Sequential(_conv(inputs, outputs, 1, stride=stride), _norm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.relu(self.bn1(self.conv1(x)))
@@ -119,10 +119,10 @@ class DeepLab(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv1, self.bn1 = _conv(3, 64, 7, stride=2), _norm(64)
-        self.layer1 = _layer(64, 64, 3, 1, (1, 1, 1))
-        self.layer2 = _layer(256, 128, 4, 2, (1, 1, 1, 1))
-        self.layer3 = _layer(512, 256, 23, 2, (1,) * 23)
-        self.layer4 = _layer(1024, 512, 3, 1, (1, 2, 2))
+        self.layer1 = _layer(64, 64, dilations=[1] * 3)
+        self.layer2 = _layer(256, 128, dilations=[1] * 4, stride=2)
+        self.layer3 = _layer(512, 256, dilations=[1] * 23, stride=2)
+        self.layer4 = _layer(1024, 512, dilations=[1, 2, 2])
         self.aspp = ASPP(2048, 256, len(Label))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -132,6 +132,7 @@ class DeepLab(nn.Module):
         return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 
-def _layer(inputs: int, width: int, blocks: int, stride: int, dilations: Sequence[int]) -> nn.Sequential:
-    first = Bottleneck(inputs, width, stride, dilations[0])
-    return nn.Sequential(first, *(Bottleneck(4 * width, width, 1, dilations[i]) for i in range(1, blocks)))
+def _layer(inputs: int, width: int, *, dilations: Sequence[int], stride: int = 1) -> nn.Sequential:
+    """A block for each dilation, of which the first has the stride."""
+    first = Bottleneck(inputs, width, stride=stride, dilation=dilations[0])
+    return nn.Sequential(first, *(Bottleneck(4 * width, width, dilation=dilation) for dilation in dilations[1:]))

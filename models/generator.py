@@ -18,6 +18,7 @@ from models.layers import (
 )
 
 LATENT_DIM = 256
+_AGE_DOWNSAMPLINGS = 4
 _MAPPING_LAYERS = 8
 _RESIDUAL_BLOCKS = 4
 
@@ -61,22 +62,15 @@ class GeneratorConfig:
         """Length of an age code."""
         return self.num_classes * self.dim_per_class
 
-    @property
-    def id_channels(self) -> int:
-        """Channels of the identity features."""
-        return self.ngf * 2**self.downsamplings
-
 
 class _ResidualBlock(nn.Module):
     def __init__(self, channels: int, config: GeneratorConfig) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1),
-            conv2d(channels, channels, 3, equalized=config.equalized),
+            *_padded_conv(config, channels, channels),
             _id_norm(channels, config),
             nn.ReLU(),
-            nn.ReflectionPad2d(1),
-            conv2d(channels, channels, 3, equalized=config.equalized),
+            *_padded_conv(config, channels, channels),
             _id_norm(channels, config),
         )
         self.norm = PixelNorm() if config.residual_pixel_norm else nn.Identity()
@@ -91,19 +85,11 @@ class IdentityEncoder(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         channels = config.ngf
-        layers: list[nn.Module] = [
-            nn.ReflectionPad2d(3),
-            conv2d(config.in_channels, channels, 7, equalized=config.equalized),
-            _id_norm(channels, config),
-            nn.ReLU(),
-        ]
+        layers = _padded_conv(config, config.in_channels, channels, kernel=7)
+        layers += [_id_norm(channels, config), nn.ReLU()]
         for _ in range(config.downsamplings):
-            layers += [
-                nn.ReflectionPad2d(1),
-                conv2d(channels, channels * 2, 3, stride=2, equalized=config.equalized),
-                _id_norm(channels * 2, config),
-                nn.ReLU(),
-            ]
+            layers += _padded_conv(config, channels, channels * 2, stride=2)
+            layers += [_id_norm(channels * 2, config), nn.ReLU()]
             channels *= 2
         layers += [_ResidualBlock(channels, config) for _ in range(_RESIDUAL_BLOCKS)]
         self.encoder = nn.Sequential(*layers)
@@ -118,17 +104,10 @@ class AgeEncoder(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         channels = config.ngf
-        layers: list[nn.Module] = [
-            nn.ReflectionPad2d(3),
-            conv2d(config.in_channels, channels, 7, equalized=config.equalized),
-            activation_layer(config.activation),
-        ]
-        for _ in range(4):
-            layers += [
-                nn.ReflectionPad2d(1),
-                conv2d(channels, channels * 2, 3, stride=2, equalized=config.equalized),
-                activation_layer(config.activation),
-            ]
+        activation = activation_layer(config.activation)
+        layers = [*_padded_conv(config, config.in_channels, channels, kernel=7), activation]
+        for _ in range(_AGE_DOWNSAMPLINGS):
+            layers += [*_padded_conv(config, channels, channels * 2, stride=2), activation]
             channels *= 2
         layers.append(conv2d(channels, config.code_dim, 1, equalized=config.equalized))
         self.encoder = nn.Sequential(*layers)
@@ -143,15 +122,10 @@ class MappingNetwork(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         norm = [PixelNorm()] if config.normalize_mlp else []
-        layers: list[nn.Module] = [*norm]
-        width = config.code_dim
-        for index in range(_MAPPING_LAYERS):
-            layers.append(EqualizedLinear(width, LATENT_DIM))
-            if index < _MAPPING_LAYERS - 1:
-                layers.append(activation_layer(config.activation))
-            layers += norm
-            width = LATENT_DIM
-        self.model = nn.Sequential(*layers)
+        layers: list[nn.Module] = [*norm, EqualizedLinear(config.code_dim, LATENT_DIM)]
+        for _ in range(_MAPPING_LAYERS - 1):
+            layers += [activation_layer(config.activation), *norm, EqualizedLinear(LATENT_DIM, LATENT_DIM)]
+        self.model = nn.Sequential(*layers, *norm)
 
     def forward(self, codes: Tensor) -> Tensor:
         return self.model(codes)
@@ -172,24 +146,22 @@ class Decoder(nn.Module):
             pixel_norm=config.decoder_pixel_norm,
             activation=config.activation,
         )
-        channels = config.id_channels
-        blocks: dict[str, StyledConvBlock] = {}
+        channels = config.ngf * 2**config.downsamplings
         for index in range(config.adaptive_blocks):
-            blocks[f"StyledConvBlock_{index}"] = StyledConvBlock(channels, channels, style)
+            self.add_module(f"StyledConvBlock_{index}", StyledConvBlock(channels, channels, style))
         for index in range(config.downsamplings):
-            blocks[f"StyledConvBlock_up{index}"] = StyledConvBlock(channels, channels // 2, style, upsample=True)
+            block = StyledConvBlock(channels, channels // 2, style, upsample=True)
+            self.add_module(f"StyledConvBlock_up{index}", block)
             channels //= 2
-        for name, block in blocks.items():
-            self.add_module(name, block)
-        self.block_names = tuple(blocks)
         # The layer that makes RGB keeps its equalised learning rate in all variants.
         self.conv_img = nn.Sequential(conv2d(channels, config.out_channels, 1), nn.Tanh())
         self.mlp = MappingNetwork(config)
 
     def forward(self, id_features: Tensor, latents: Tensor) -> Tensor:
         x = id_features
-        for name in self.block_names:
-            x = self.get_submodule(name)(x, latents)
+        for block in self.children():
+            if isinstance(block, StyledConvBlock):
+                x = block(x, latents)
         return self.conv_img(x)
 
 
@@ -224,7 +196,7 @@ class Generator(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, images: Tensor) -> Tensor:
-        """Identity features of images, (B, id_channels, H / 4, W / 4) by default."""
+        """Identity features of images, (B, 4 * ngf, H / 4, W / 4) by default."""
         return self.id_encoder(images)
 
     def latents(self, codes: Tensor) -> Tensor:
@@ -247,6 +219,14 @@ class Generator(nn.Module):
         fake_id, fake_age = self.encode(gen), self.age_encoder(gen)
         cyc = self.decode(fake_id, self.latents(cycle))
         return TrainingForward(rec, gen, cyc, real_id, real_age, fake_id, fake_age)
+
+
+def _padded_conv(
+    config: GeneratorConfig, in_channels: int, out_channels: int, *, kernel: int = 3, stride: int = 1
+) -> list[nn.Module]:
+    """A convolution of an encoder, which pads by reflection."""
+    conv = conv2d(in_channels, out_channels, kernel, stride=stride, equalized=config.equalized)
+    return [nn.ReflectionPad2d(kernel // 2), conv]
 
 
 def _id_norm(channels: int, config: GeneratorConfig) -> nn.Module:

@@ -113,7 +113,7 @@ class _SymmetricFilter(torch.autograd.Function):
 
 
 class _StyledConv2d(nn.Module):
-    """What both styled 3x3 convolutions hold: a kernel, a bias, and branches that turn a latent into styles."""
+    """The parts of both styled 3x3 convolutions: a kernel, a bias, and branches that turn a latent into styles."""
 
     mlp_class_std: nn.Module
     mlp_class_mean: nn.Module
@@ -139,7 +139,7 @@ class _StyledConv2d(nn.Module):
 
     @staticmethod
     def style_branches(in_channels: int, out_channels: int) -> Mapping[str, int]:
-        """Each style branch and how many channels it styles."""
+        """The names of the style branches, and how many channels each of them styles."""
         raise NotImplementedError
 
 
@@ -185,7 +185,7 @@ class AdaptiveNormConv2d(_StyledConv2d):
 
 @dataclass(frozen=True)
 class BlockStyle:
-    """What all styled blocks of a decoder have in common.
+    """The settings that all styled blocks of a decoder share.
 
     Attributes:
         latent_dim: length of the latents.

@@ -11,8 +11,8 @@ from torch import Tensor
 def with_current_names(weights: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     """Renames weights of `--normalize_mlp false` and `--conv_weight_norm false`, so that old files still load.
 
-    Names that the network knows stay. Layers that were plain at the time and are equalised now get the scale
-    divided out of their weights.
+    Names that the network knows stay. If a layer was plain at the time and is equalised now, its weight is divided
+    by the scale that the layer applies.
 
     Args:
         weights: names and tensors of a file.

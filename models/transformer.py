@@ -1,6 +1,7 @@
 """Makes frames of a person at other ages from a portrait and a generator's weights."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +17,21 @@ from util.images import to_pixels, to_tensor
 _CHUNK = 4
 
 
+@dataclass(frozen=True)
 class AgeTransformer:
     """A generator in use.
 
-    Args:
+    Attributes:
         generator: on `device` and in evaluation mode.
         device: where the generator runs.
         noise_sigma: standard deviation of the age codes' noise, which the method adds at inference too.
         precision: arithmetic of the networks; latents are blended in float32 in any case.
     """
 
-    def __init__(
-        self, generator: Generator, device: torch.device, noise_sigma: float, precision: Precision = "fp32"
-    ) -> None:
-        self.generator = generator
-        self.device = device
-        self.noise_sigma = noise_sigma
-        self.precision = precision
+    generator: Generator
+    device: torch.device
+    noise_sigma: float
+    precision: Precision = "fp32"
 
     @classmethod
     def load(

@@ -16,8 +16,8 @@ class Execution:
             batch, except that each part has its own minibatch statistic in the discriminator.
         compile: whether the networks are compiled by torch.compile. R1's pass through the discriminator is not,
             because PyTorch has no second derivatives of compiled graphs.
-        r1_interval: R1 is computed in one of so many iterations, with as many times the weight (Karras et al. 2020); 1
-            is the paper's.
+        r1_interval: R1 is computed in one of so many iterations, with as many times the weight (Karras et al. 2020);
+            1 is the paper's.
         cuda_graph: whether iterations are recorded and replayed (models/cuda_graph.py); for one process on CUDA only.
     """
 

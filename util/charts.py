@@ -1,13 +1,13 @@
 """Charts as SVG inside pages, drawn by matplotlib, which loads slowly: import this only where pages are written."""
 
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import cycle
 
 import matplotlib as mpl
+import numpy as np
 from dominate import tags
 from dominate.dom_tag import dom_tag
 from dominate.util import raw
@@ -29,8 +29,9 @@ Points = Sequence[tuple[float, float | None]]
 
 def line_chart(title: str, series: Mapping[str, Points], x_label: str, y_label: str) -> dom_tag:
     """Lines of (x, y) points with a legend beside them; a line has a gap where y is None or not finite."""
-    known = {name: [(x, _or_nan(y)) for x, y in points] for name, points in series.items()}
-    if not any(math.isfinite(y) for points in known.values() for _, y in points):
+    # None becomes NaN, which matplotlib does not draw.
+    known = {name: np.array(points, dtype=np.float64).reshape(-1, 2) for name, points in series.items()}
+    if not any(np.isfinite(points[:, 1]).any() for points in known.values()):
         return tags.div(tags.h2(title), tags.p("No figures yet."))
     styles = dict(zip(known, cycle((color, dash) for dash in _DASHES for color in _COLORS), strict=False))
     # The title as salt makes identifiers the same in every run, and different from another chart's in the same page.
@@ -48,13 +49,9 @@ def line_chart(title: str, series: Mapping[str, Points], x_label: str, y_label: 
     return tags.div(tags.h2(title), tags.div(raw(svg), tags.ul(legend), cls="chart"))
 
 
-def _or_nan(value: float | None) -> float:
-    return value if value is not None and math.isfinite(value) else math.nan
-
-
 def _figure(
     title: str,
-    series: Mapping[str, Sequence[tuple[float, float]]],
+    series: Mapping[str, np.ndarray],
     styles: Mapping[str, tuple[str, str]],
     *,
     x_label: str,
@@ -64,9 +61,7 @@ def _figure(
     axes = figure.add_subplot(facecolor="none")
     for name, points in series.items():
         color, dash = styles[name]
-        (line,) = axes.plot(
-            [x for x, _ in points], [y for _, y in points], color=color, linestyle=dash, linewidth=1.8
-        )
+        (line,) = axes.plot(*points.T, color=color, linestyle=dash, linewidth=1.8)
         line.set_gid(re.sub(r"\W+", "-", f"line {title} {name}"))
         if len(points) <= _FEW_POINTS:
             line.set(marker="o", markersize=4)
@@ -96,7 +91,8 @@ def _svg(figure: Figure, title: str) -> str:
     return named.replace(_TEXT_COLOR, "currentColor")
 
 
-def _legend_entry(name: str, points: Sequence[tuple[float, float]], color: str, dash: str) -> dom_tag:
-    last = next((y for _, y in reversed(points) if math.isfinite(y)), None)
-    value = "" if last is None else f": {last:.4g}"
+def _legend_entry(name: str, points: np.ndarray, color: str, dash: str) -> dom_tag:
+    """The line's colour and name, and its last value."""
+    finite = points[np.isfinite(points[:, 1]), 1]
+    value = f": {finite[-1]:.4g}" if len(finite) else ""
     return tags.li(tags.i(style=f"border-top: 3px {dash} {color}"), f"{name}{value}")

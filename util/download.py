@@ -17,6 +17,8 @@ from util.unpack import is_unpacked, unpack
 
 logger = logging.getLogger(__name__)
 
+_PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
 
 @dataclass(frozen=True)
 class PublishedFile:
@@ -96,7 +98,7 @@ def fetch(file: PublishedFile, root: Path, network: Network) -> None:
 
 
 def _fetch_file(file: PublishedFile, target: Path, network: Network) -> None:
-    """Tries the sources in turn."""
+    """Tries the sources in turn, and warns of each that fails."""
     errors: dict[str, SourceError] = {}
     for address in file.sources:
         host = urlsplit(address).hostname or address
@@ -140,13 +142,10 @@ def _fetch_from(address: str, file: PublishedFile, target: Path, network: Networ
 def _pause(retry: Retry, error: requests.RequestException) -> Retry:
     """Waits after a failed try, for as long as the server asks or longer each time; returns the tries left."""
     reply = error.response
-    if reply is None:
-        passing = isinstance(
-            error, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-        )
-        passing = passing and not isinstance(error, requests.exceptions.SSLError)
-    else:
+    if reply is not None:
         passing = retry.is_retry("GET", reply.status_code)
+    else:
+        passing = isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError)
     if not passing:
         raise SourceError(what_went_wrong(error)) from error
     try:

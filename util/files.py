@@ -27,7 +27,6 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
     """
-    target = Path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.suffix, dir=target.parent)

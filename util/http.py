@@ -14,10 +14,7 @@ from util.progress import progress
 
 _BLOCK = 1 << 16
 _LARGEST_PAGE = 1 << 20
-
-
-def _patience() -> Retry:
-    return Retry(5, backoff_factor=1, backoff_max=60, retry_after_max=60, status_forcelist=(429, 500, 502, 503, 504))
+_PATIENCE = Retry(5, backoff_factor=1, backoff_max=60, retry_after_max=60, status_forcelist=(429, 500, 502, 503, 504))
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Network:
     """How to ask servers."""
 
     session: requests.Session = field(default_factory=requests.Session)
-    retry: Retry = field(default_factory=_patience)  # how many tries may fail, and the pauses in seconds
+    retry: Retry = _PATIENCE  # how many tries may fail, and the pauses in seconds
     timeout: tuple[float, float] = (10, 30)  # seconds to connect, and between two pieces of an answer
 
 
@@ -62,17 +59,8 @@ def fetch_rest(address: str, part: Path, whole: int, network: Network) -> None:
             total = span[2]
         if total.isdigit() and int(total) != whole:
             raise SourceError(f"its file is not the published one ({total} bytes, not {whole})")
-        with (
-            part.open("ab" if start else "wb") as out,
-            progress(
-                desc=part.name.removesuffix(".part"),
-                total=whole,
-                initial=start,
-                unit="B",
-                unit_scale=True,
-                leave=False,
-            ) as bar,
-        ):
+        shown = progress(desc=part.stem, total=whole, initial=start, unit="B", unit_scale=True, leave=False)
+        with part.open("ab" if start else "wb") as out, shown as bar:
             for block in reply.iter_content(_BLOCK):
                 out.write(block)
                 bar.update(len(block))
@@ -126,6 +114,7 @@ def _is_page(reply: requests.Response) -> bool:
 
 
 def is_unreachable(error: requests.RequestException) -> bool:
+    """Whether no connection to the server came about."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(cause, (ConnectTimeoutError, ProxyError))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from util.images import write_image
-from util.sheets import column, row_after_gap
+from util.sheets import row_after_gap
 
 
 def write_samples(
@@ -19,4 +19,4 @@ def write_samples(
         inputs: portraits (H, W, 3) uint8.
         render: makes the ages of a portrait, pictures of its size.
     """
-    write_image(path, column(row_after_gap(pixels, render(pixels)) for pixels in inputs))
+    write_image(path, np.vstack([row_after_gap(pixels, render(pixels)) for pixels in inputs]))

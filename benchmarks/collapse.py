@@ -1,4 +1,4 @@
-"""Which initialisation frees training from its flat picture (docs/training_notes.md).
+"""Shows which initialisation frees training from its flat picture (docs/training_notes.md).
 
 Trains each variant for a few hundred iterations on synthetic people and reports, on unseen pictures, the mean
 absolute error of the reconstruction, in [-1, 1], and the spread of the synthesised pictures: their standard deviation
@@ -9,7 +9,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import product
 
@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import trange
 
+from benchmarks.measure import parser_of
 from data.age_classes import ANCHORS, centre
 from data.masking import mask
 from datasets.renderer.identity import sample_identity
@@ -28,7 +28,7 @@ from models.batch import Batch
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.execution import Execution
 from models.generator import Generator, GeneratorConfig
-from models.initialization import center_kernels, initialize_centered, shrink_head
+from models.initialization import center_kernels, shrink_head
 from models.losses import LossWeights, l1_loss
 from models.optimizers import OptimizerConfig
 from models.precision import set_tf32
@@ -36,37 +36,20 @@ from models.trainer import Trainer
 from options.types import gpu_ids
 from util.device import choose_device
 from util.images import to_tensor
+from util.progress import progress
 
 logger = logging.getLogger(__name__)
 
-Initialize = Callable[[Generator], None]
 _UNSEEN = 24  # pictures
 
-
-def encoder_only(generator: Generator) -> None:
-    center_kernels(generator.id_encoder)
-
-
-def decoder_only(generator: Generator) -> None:
-    center_kernels(generator.decoder)
-
-
-def kernels_only(generator: Generator) -> None:
-    center_kernels(generator.id_encoder)
-    center_kernels(generator.decoder)
-
-
-def paper(generator: Generator) -> None:
-    """The published initialisation, as the networks are made."""
-
-
-VARIANTS: dict[str, Initialize] = {
-    "paper": paper,
-    "head": shrink_head,
-    "encoder": encoder_only,
-    "decoder": decoder_only,
-    "kernels": kernels_only,
-    "centered": initialize_centered,
+# Which parts of the published initialisation are changed (models/initialization.py).
+VARIANTS = {
+    "paper": (),
+    "head": ("head",),
+    "encoder": ("id_encoder",),
+    "decoder": ("decoder",),
+    "kernels": ("id_encoder", "decoder"),
+    "centered": ("id_encoder", "decoder", "head"),
 }
 
 
@@ -82,7 +65,7 @@ def main() -> None:
     logger.info("%s, loss: %s; spread of the true pictures %.3f", settings, options.loss, spread)
     logger.info("| norm | init | styles | warm-up | %s | s/iteration |", " | ".join(map(str, options.report)))
     for norm, variant, styles, warmup in product(options.norms, options.inits, options.styles, options.warmups):
-        trainer = make_trainer(options, device, norm=norm, initialize=VARIANTS[variant], styles=styles, warmup=warmup)
+        trainer = make_trainer(options, device, norm=norm, changes=VARIANTS[variant], styles=styles, warmup=warmup)
         start = time.perf_counter()
         cells = [f"{error:.3f} / {spread:.3f}" for error, spread in study(trainer, images, classes, options)]
         pace = (time.perf_counter() - start) / max(options.report)
@@ -90,22 +73,12 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--ngf", type=int, default=16)
-    parser.add_argument("--pairs", type=int, default=4)
-    parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--identities", type=int, default=60)
+    parser = parser_of(__doc__, size=32, ngf=16, pairs=4, lr=3e-3, identities=60)
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
     parser.add_argument("--norms", nargs="+", choices=("pixel", "instance"), default=("pixel", "instance"))
     parser.add_argument("--inits", nargs="+", choices=VARIANTS, default=tuple(VARIANTS))
-    parser.add_argument(
-        "--styles",
-        nargs="+",
-        choices=("slow", "fast"),
-        default=("slow",),
-        help="slow: learning rate of branches * 0.01",
-    )
+    slow = "slow: style branches learn at a hundredth of the rate"
+    parser.add_argument("--styles", nargs="+", choices=("slow", "fast"), default=("slow",), help=slow)
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
     parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")
     parser.add_argument("--report", nargs="+", type=int, default=(100, 200, 400), help="at these iterations")
@@ -124,11 +97,15 @@ def people(size: int, identities: int) -> tuple[Tensor, Tensor]:
 
 
 def make_trainer(
-    options: argparse.Namespace, device: torch.device, *, norm: str, initialize: Initialize, styles: str, warmup: int
+    options: argparse.Namespace, device: torch.device, *, norm: str, changes: Sequence[str], styles: str, warmup: int
 ) -> Trainer:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(ngf=options.ngf, id_norm=norm))  # type: ignore[arg-type]
-    initialize(generator)
+    for part in changes:
+        if part == "head":
+            shrink_head(generator)
+        else:
+            center_kernels(generator.get_submodule(part))
     layers = int(np.log2(options.size)) - 2
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
     return Trainer(
@@ -148,7 +125,7 @@ def study(
     """Trains, and yields (error, spread) at each iteration to report."""
     rng = torch.Generator().manual_seed(1)
     step = trainer.step if options.loss == "whole" else partial(reconstruct, trainer)
-    for iteration in trange(1, max(options.report) + 1, leave=False, file=sys.stderr):
+    for iteration in progress(range(1, max(options.report) + 1), leave=False):
         a, b = (torch.randint(_UNSEEN, len(images), (options.pairs,), generator=rng) for _ in range(2))
         step(Batch(images[a], images[b], classes[a], classes[b]))
         if iteration in options.report:

@@ -1,18 +1,17 @@
-"""Training pictures that one process reads in a second, compared with the original's way of reading.
+"""How many training pictures one process reads in a second, compared with the original's way of reading.
 
 The baseline reads a picture and its map with `np.array(image.getdata())` and masks it label by label.
 """
 
-import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.measure import parser_of, timed
 from data.age_classes import ANCHORS
 from data.aging_dataset import AgingDataset
 from data.classes import ClassImages, find_classes
@@ -34,20 +33,15 @@ def naive_image(path: Path, size: int) -> torch.Tensor:
     return torch.from_numpy(np.array(resized, np.float32)).permute(2, 0, 1) / 127.5 - 1
 
 
-def read_naively(classes: list[ClassImages], pairs: int, size: int) -> int:
-    """Reads the pictures of `pairs` pairs, from two classes at a time; returns how many pictures that is."""
+def read_naively(classes: list[ClassImages], pairs: int, size: int) -> None:
+    """Reads the pictures of `pairs` pairs, from two classes at a time."""
     for number in range(pairs):
         for of_class in (classes[number % len(classes)], classes[(number + 1) % len(classes)]):
             naive_image(of_class.paths[number % len(of_class.paths)], size)
-    return 2 * pairs
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--identities", type=int, default=30)
-    parser.add_argument("--workers", type=int, default=0)
-    options = parser.parse_args()
+    options = parser_of(__doc__, size=256, identities=30, workers=0).parse_args()
     torch.set_num_threads(1)  # as a loader's worker does
     with tempfile.TemporaryDirectory() as folder:
         for job in class_jobs(Path(folder), identities=options.identities, together=True):
@@ -57,11 +51,9 @@ def main() -> None:
         sampler = PairSampler([len(of_class.paths) for of_class in classes], 6, seed=0)
         loader = make_loader(dataset, sampler, options.workers, pin_memory=False)
         sum(1 for _ in loader)  # fills the system's file cache and starts the workers
-        start = time.perf_counter()
-        read = sum(2 * len(batch.A) for batch in loader)
-        ours = read / (time.perf_counter() - start)
-        start = time.perf_counter()
-        naive = read_naively(classes, read // 2, options.size) / (time.perf_counter() - start)
+        seconds, pairs = timed(lambda: sum(len(batch.A) for batch in loader))
+        naive_seconds, _ = timed(lambda: read_naively(classes, pairs, options.size))
+    ours, naive = 2 * pairs / seconds, 2 * pairs / naive_seconds
     sys.stdout.write(
         f"{ours:.0f} pictures a second with {options.workers} workers; "
         f"the original's way (baseline) {naive:.0f}: {ours / naive:.1f} times faster\n"

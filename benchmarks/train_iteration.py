@@ -2,20 +2,18 @@
 
 The baseline is the same mathematics as the original does it: modulated convolutions with a kernel for each sample in
 one grouped convolution over the upsampled picture, the generator's graph kept in the discriminator's step, and the
-discriminator's gradients computed in the generator's. Each measurement has a process of its own.
+discriminator's gradients computed in the generator's.
 """
 
 import argparse
-import resource
-import subprocess
 import sys
-import time
 from types import MethodType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.measure import in_new_process, parser_of, peak_memory, timed
 from models.batch import Batch
 from models.discriminator import DiscriminatorBlock, DiscriminatorConfig, MultiScaleDiscriminator
 from models.ema import update_average
@@ -26,8 +24,6 @@ from models.losses import LossWeights, discriminator_losses, generator_losses
 from models.optimizers import OptimizerConfig
 from models.precision import Precision, set_tf32
 from models.trainer import Trainer
-
-VARIANTS = ("baseline", "fp32", "tf32", "bf16")
 
 
 def per_sample(self: ModulatedConv2d, x: Tensor, latent: Tensor) -> Tensor:
@@ -82,18 +78,19 @@ def original_step(trainer: Trainer, batch: Batch) -> None:
     update_average(trainer.average, trainer.generator)
 
 
-def measure(options: argparse.Namespace) -> tuple[float, float]:
+def measure(variant: str, options: argparse.Namespace) -> tuple[float, float]:
     """One variant: (seconds an iteration, peak memory in MiB: of the process, or of the GPU)."""
+    baseline = variant == "baseline"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)
-    precision: Precision = "fp32" if options.one == "baseline" else options.one
+    precision: Precision = "fp32" if baseline else variant  # type: ignore[assignment]
     set_tf32(precision)
     layers = (options.size // 4).bit_length() - 1
     generator = Generator(GeneratorConfig(ngf=options.ngf))
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
-    if options.one == "baseline":
+    if baseline:
         make_original(generator, discriminator)
-    layout = torch.contiguous_format if options.one == "baseline" else torch.channels_last
+    layout = torch.contiguous_format if baseline else torch.channels_last
     for network in (generator, discriminator):
         network.to(device, memory_format=layout)  # type: ignore[call-overload]
     trainer = Trainer(
@@ -108,45 +105,32 @@ def measure(options: argparse.Namespace) -> tuple[float, float]:
     images = torch.rand(2, options.pairs, 3, options.size, options.size) * 2 - 1
     classes = torch.randint(6, (2, options.pairs))
     batch = Batch(images[0], images[1], classes[0], classes[1]).to(device)
-    seconds = []
-    for _ in range(options.iterations + 1):
-        start = time.perf_counter()
-        if options.one == "baseline":
+
+    def iterate() -> None:
+        if baseline:
             original_step(trainer, batch)
         else:
             trainer.step(batch)
         if device.type == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    if device.type == "cuda":
-        return min(seconds[1:]), torch.cuda.max_memory_allocated() / 2**20
-    return min(seconds[1:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    iterate()  # allocates memory and chooses algorithms
+    seconds, _ = timed(iterate, options.iterations)
+    return seconds, torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else peak_memory()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--ngf", type=int, default=64)
-    parser.add_argument("--pairs", type=int, default=1)
-    parser.add_argument("--iterations", type=int, default=3)
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS[1:], default=("fp32", "bf16"))
-    parser.add_argument("--one", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser = parser_of(__doc__, size=256, ngf=64, pairs=1, iterations=3)
+    parser.add_argument("--variants", nargs="+", choices=("fp32", "tf32", "bf16"), default=("fp32", "bf16"))
     options = parser.parse_args()
-    if options.one:
-        sys.stdout.write("{} {}\n".format(*measure(options)))
-        return
-    results: dict[str, tuple[float, float]] = {}
-    for variant in ("baseline", *options.variants):
-        command = [sys.executable, "-m", "benchmarks.train_iteration", "--one", variant]
-        for name in ("size", "ngf", "pairs", "iterations"):
-            command += [f"--{name}", str(getattr(options, name))]
-        seconds, memory = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        results[variant] = float(seconds), float(memory)
-        base_seconds, base_memory = results["baseline"]
+    base_seconds, base_memory = in_new_process(measure, "baseline", options)
+    sys.stdout.write(f"baseline: {base_seconds:.2f} s an iteration; peak {base_memory:.0f} MiB\n")
+    for variant in options.variants:
+        seconds, memory = in_new_process(measure, variant, options)
         sys.stdout.write(
-            f"{variant}: {float(seconds):.2f} s an iteration ({1 / float(seconds):.2f} a second), "
-            f"{base_seconds / float(seconds):.2f} times as fast as the baseline; "
-            f"peak {float(memory):.0f} MiB, {float(memory) / base_memory:.2f} of the baseline's\n"
+            f"{variant}: {seconds:.2f} s an iteration ({1 / seconds:.2f} a second), "
+            f"{base_seconds / seconds:.2f} times as fast as the baseline; "
+            f"peak {memory:.0f} MiB, {memory / base_memory:.2f} of the baseline's\n"
         )
 
 

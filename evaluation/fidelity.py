@@ -24,8 +24,8 @@ def inception_distances(made: Sequence[Path], photos: Sequence[Path], device: to
     If they cannot be computed the result is empty, and a line in the log says why. Nothing is downloaded unasked.
 
     Args:
-        made, photos: picture files. Of few pictures the Frechet distance comes out too large; the kernel distance
-            does not, but varies much.
+        made, photos: picture files. With few of them the Frechet distance is too large; the kernel distance is right
+            on average, but varies much.
         device: computes the distances.
     """
     weights = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS

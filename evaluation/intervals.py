@@ -26,7 +26,7 @@ class Figure:
         return " ".join(self.texts()).strip()
 
     def texts(self) -> tuple[str, str]:
-        """The value by three significant digits, and the interval with as many decimals; "" if there is none."""
+        """The value with three significant digits, and the interval with as many decimals, or "" without one."""
         magnitude = math.floor(math.log10(abs(self.value))) if self.value else 0
         decimals = min(max(2 - magnitude, 0), 4)
         ends = ", ".join(f"{end:.{decimals}f}" for end in self.interval or ())
@@ -38,8 +38,8 @@ def mean_over_people(samples: Sequence[float] | np.ndarray) -> Figure | None:
 
     People are drawn again, not pictures: the pictures of one person succeed or fail together, so counting them as
     independent would make the interval too narrow. The method is BCa (Efron 1987) rather than percentiles because
-    many figures are shares near 1, whose distribution is skewed. Of 400 draws of 20 people with such shares, the BCa
-    interval held the true mean in 88 %, the percentile interval in 76 %.
+    many figures are shares near 1, whose distribution is skewed. In 400 draws of 20 people with such shares, the BCa
+    interval held the true mean 88 % of the time, the percentile interval 76 %.
     """
     values = np.asarray(samples, dtype=np.float64)
     if not len(values):

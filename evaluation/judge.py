@@ -37,9 +37,8 @@ class Judge:
 
     def __init__(self) -> None:
         self._ages = AgeAndGender()
-        self._descriptors = dlib.face_recognition_model_v1(
-            str(packaged_model("dlib_face_recognition_resnet_model_v1.dat"))
-        )
+        descriptors = packaged_model("dlib_face_recognition_resnet_model_v1.dat")
+        self._descriptors = dlib.face_recognition_model_v1(str(descriptors))
 
     def __call__(self, pixels: np.ndarray) -> Judgement | None:
         """The judgement of a picture, (H, W, 3) uint8, or None if no face is found in it."""
@@ -48,8 +47,7 @@ class Judge:
         if not boxes:
             return None
         box = boxes[0]
-        (predicted,) = self._ages.predict(
-            Image.fromarray(pixels), [(box.top(), box.right(), box.bottom(), box.left())]
-        )
+        corners = box.top(), box.right(), box.bottom(), box.left()
+        (predicted,) = self._ages.predict(Image.fromarray(pixels), [corners])
         descriptor = np.array(self._descriptors.compute_face_descriptor(pixels, find_shape(pixels, box)))
         return Judgement(float(predicted["age"]["value"]), descriptor)

@@ -1,7 +1,7 @@
 """A report: the table of figures, evaluation.json, and a page with pictures and curves."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +41,9 @@ def write_report(
     """
     content = {
         **facts,
-        "overall": _each(table, lambda figure: figure.value),
-        "intervals": _each(table, lambda figure: figure.interval),
-        "counts": _each(table, lambda figure: figure.count),
+        "overall": _each(table, "value"),
+        "intervals": _each(table, "interval"),
+        "counts": _each(table, "count"),
         **details,
     }
     with atomic_path(folder / "evaluation.json") as temporary:
@@ -80,10 +80,9 @@ def save_picture(folder: Path, name: str, pixels: np.ndarray, caption: str) -> P
     return Picture(path, caption)
 
 
-def _each(table: Table, part: Callable[[Figure], object]) -> dict[str, dict[str, object]]:
-    return {
-        row: {name: figure and part(figure) for name, figure in figures.items()} for row, figures in table.items()
-    }
+def _each(table: Table, part: str) -> dict[str, dict[str, object]]:
+    """The same attribute of every figure; None for figures that could not be computed."""
+    return {row: {name: getattr(f, part, None) for name, f in figures.items()} for row, figures in table.items()}
 
 
 def _columns(table: Table) -> list[str]:

@@ -1,4 +1,4 @@
-"""Scores of what a model makes of people whose true pictures at every age are known."""
+"""Scores a model on people whose true pictures at every age are known."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from dominate import tags
 from dominate.dom_tag import dom_tag
-from tqdm import tqdm
 
 from data.classes import find_classes, keep_pairs
 from evaluation.candidate import Candidate
@@ -19,6 +18,7 @@ from evaluation.people import Person, read_people, read_training_people
 from models.age_code import anchor_blends, traversal_blends
 from util.errors import UserError
 from util.html import Picture, picture_table
+from util.progress import progress
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +70,12 @@ def evaluate_people(
     if not root.is_dir():
         raise UserError(f"--paired {root}: no such folder; make one with datasets/synthesize.py --paired")
     classes = keep_pairs(find_classes(root, phase, names))
-    people = read_people(classes, candidate.to_model_size, most, "test people")
+    people = read_people(classes, candidate.to_model_size, most)
     if len(people) < 2:
-        raise UserError(f"--paired {root}: identity needs at least two people to tell apart, and found {len(people)}")
+        raise UserError(f"--paired {root}: at least two people are needed to tell apart; add some to the data set")
     if len(people) < _FEW_PEOPLE:
         logger.warning("identity is easy to tell among %d people: compare it only with as many", len(people))
-    training = read_training_people(root, names, candidate.to_model_size, most_training, people[0])
+    training = read_training_people(root, names, candidate.to_model_size, most=most_training, like=people[0])
     compared = _compared(candidate, people, training)
     scores = {row: score(people, ages, pictures_of) for row, pictures_of in compared.items()}
     blends = traversal_blends(len(ages), 1 / steps)
@@ -112,7 +112,7 @@ def score(people: Sequence[Person], ages: Sequence[float], pictures_of: Pictures
 
     rows = [
         [[of_picture(picture, number, target) for target, picture in enumerate(made)] for made in pictures_of(number)]
-        for number in tqdm(range(len(people)), desc="scoring", unit="person", leave=False)
+        for number in progress(range(len(people)), desc="scoring", unit="person", leave=False)
     ]
     return Scores(*np.moveaxis(np.array(rows, dtype=np.float64), -1, 0))
 
@@ -122,7 +122,7 @@ def monotone_steps(
 ) -> np.ndarray:
     """(people,): the share of steps in each person's series, oldest last, that do not make the person younger."""
     shares = []
-    for number, person in enumerate(tqdm(people, desc="traversing", unit="person", leave=False)):
+    for number, person in enumerate(progress(people, desc="traversing", unit="person", leave=False)):
         estimates = [estimated_age(picture, person.truths, ages) for picture in series(number)]
         shares.append(np.mean(np.diff(estimates) >= 0))
     return np.array(shares)
@@ -168,19 +168,20 @@ def figures(scores: Scores, monotone: np.ndarray) -> dict[str, Figure | None]:
 def _compared(candidate: Candidate, people: Sequence[Person], training: Sequence[Person]) -> dict[str, PicturesOf]:
     """The rows of the table: the model, and the baselines it is compared with."""
     count = len(candidate.ages)
+    blends = anchor_blends(count)
+
+    def made(number: int) -> np.ndarray:
+        truths = people[number].truths
+        return np.stack([candidate.frames(truth, blends, (number, source)) for source, truth in enumerate(truths)])
+
     compared: dict[str, PicturesOf] = {
-        candidate.name: lambda number: _made_of(candidate, people[number], number),
+        candidate.name: made,
         "copy of the input": lambda number: people[number].truths[:, None].repeat(count, axis=1),
     }
     if training:
         compared["nearest training person"] = nearest_training_person(people, training)
     compared["truth"] = lambda number: people[number].truths[None].repeat(count, axis=0)
     return compared
-
-
-def _made_of(candidate: Candidate, person: Person, number: int) -> np.ndarray:
-    blends = anchor_blends(len(candidate.ages))
-    return np.stack([candidate.frames(truth, blends, (number, s)) for s, truth in enumerate(person.truths)])
 
 
 def _by_pair(scores: Scores, names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -192,38 +193,34 @@ def _by_pair(scores: Scores, names: Sequence[str]) -> dict[str, dict[str, float]
 
 
 def _curves(ages: Mapping[str, float], scores: Scores) -> list[dom_tag]:
-    def by_input(values: np.ndarray) -> dict[str, list[float]]:
-        return {f"from {name}": list(map(float, row)) for name, row in zip(ages, values.mean(axis=0), strict=True)}
-
-    centres = list(ages.values())
-    return [
-        chart_over_ages(
-            "Estimated age over target age", centres, by_input(scores.estimated_age), "estimated age, years"
-        ),
-        chart_over_ages("L1 over target age", centres, by_input(scores.l1), "L1"),
-    ]
+    charts = []
+    for title, values, y_label in (
+        ("Estimated age", scores.estimated_age, "estimated age, years"),
+        ("L1", scores.l1, "L1"),
+    ):
+        by_input = zip(ages, values.mean(axis=0).tolist(), strict=True)
+        curves = {f"from {name}": curve for name, curve in by_input}
+        charts.append(chart_over_ages(f"{title} over target age", list(ages.values()), curves, y_label))
+    return charts
 
 
 def _examples(
     folder: Path, names: Sequence[str], people: Sequence[Person], scores: Scores, pictures_of: PicturesOf
 ) -> list[dom_tag]:
-    """The pictures of the best, the median and the worst person."""
-    body: list[dom_tag] = []
-    errors = scores.l1.mean(axis=(1, 2))
-    for word, number in best_median_worst(errors).items():
-        rows = _picture_rows(folder, names, people[number], pictures_of(number))
-        body.append(tags.h2(f"The {word}: {people[number].name}, L1 {errors[number]:.4f}"))
-        body.append(picture_table(["input or truth", *names], rows))
-    return body
+    """The best, the median and the worst person: the true pictures, and a row of made ones for each input."""
 
-
-def _picture_rows(folder: Path, names: Sequence[str], person: Person, made: np.ndarray) -> list[list[Picture]]:
-    """The true pictures, and below them a row of made pictures for each input."""
-
-    def row(labels: Sequence[str], pictures: np.ndarray) -> list[Picture]:
+    def row(person: Person, labels: Sequence[str], pictures: np.ndarray) -> list[Picture]:
         named = zip(labels, pictures, strict=True)
         return [save_picture(folder, f"{person.name}_{label}", pixels, label) for label, pixels in named]
 
-    truths = row([f"true {name}" for name in names], person.truths)
-    made_rows = [row([f"{source} to {name}" for name in names], of) for source, of in zip(names, made, strict=True)]
-    return [[truths[0], *truths], *([truth, *of] for truth, of in zip(truths, made_rows, strict=True))]
+    body: list[dom_tag] = []
+    errors = scores.l1.mean(axis=(1, 2))
+    for word, number in best_median_worst(errors).items():
+        person = people[number]
+        truths = row(person, [f"true {name}" for name in names], person.truths)
+        rows = [[truths[0], *truths]]
+        for source, truth, made in zip(names, truths, pictures_of(number), strict=True):
+            rows.append([truth, *row(person, [f"{source} to {target}" for target in names], made)])
+        body.append(tags.h2(f"The {word}: {person.name}, L1 {errors[number]:.4f}"))
+        body.append(picture_table(["input or truth", *names], rows))
+    return body

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from data.classes import ClassImages, find_classes, keep_pairs
 from data.masking import mask
 from data.portrait import Portrait, read_portrait
 from data.transforms import Transform
 from util.errors import UserError
+from util.progress import progress
 
 logger = logging.getLogger(__name__)
 
@@ -33,15 +33,15 @@ class Person:
 
 
 def read_people(
-    classes: Sequence[ClassImages], to_model_size: Transform, most: float, what: str, like: Person | None = None
+    classes: Sequence[ClassImages], to_model_size: Transform, most: float, *, like: Person | None = None
 ) -> list[Person]:
-    """The first people of a data set; a person with an unusable picture is named and left out.
+    """The first people of a data set, at most so many; a person with an unusable picture is named and left out.
 
     People are compared pixel by pixel, so all must have pictures of the shape of `like`, or else of the first person.
     """
     people = []
     paths = list(zip(*(images.paths for images in classes), strict=True))
-    for of_person in tqdm(paths[: int(min(most, len(paths)))], desc=what, unit="person", leave=False):
+    for of_person in progress(paths[: int(min(most, len(paths)))], desc="reading", unit="person", leave=False):
         try:
             person = _person([read_portrait(path) for path in of_person], to_model_size)
             like = like or person
@@ -54,9 +54,9 @@ def read_people(
 
 
 def read_training_people(
-    root: Path, names: Sequence[str], to_model_size: Transform, most: int, like: Person
+    root: Path, names: Sequence[str], to_model_size: Transform, *, most: int, like: Person
 ) -> list[Person]:
-    """The training people; none if they do not have a picture each in every class."""
+    """The training people; none if nobody has a picture in every class."""
     if most == 0:
         return []
     try:
@@ -64,10 +64,11 @@ def read_training_people(
     except UserError as error:
         logger.warning("the nearest training person is left out of the table: %s", error)
         return []
-    return read_people(classes, to_model_size, most, "training people", like)
+    return read_people(classes, to_model_size, most, like=like)
 
 
 def _person(portraits: Sequence[Portrait], to_model_size: Transform) -> Person:
+    """The person of one portrait for each class; raises UserError if they do not fit together."""
     truths = [portrait.at_size(to_model_size) for portrait in portraits]
     blanked = [to_model_size(mask(np.zeros_like(portrait.pixels), portrait.parsing)) for portrait in portraits]
     heads = [pixels[..., 0] == 0 for pixels in blanked]

@@ -269,7 +269,7 @@ def test_heads_are_what_the_parsing_map_keeps(tmp_path, caplog):
     nothing = tmp_path / "people" / "test15-19" / "parsings" / "1.png"
     write_image(nothing, np.zeros((16, 16), np.uint8))
     classes = find_classes(tmp_path / "people", "test", CLASSES)
-    (person,) = read_people(classes, Transform("resize_and_crop", 16, 16), 9, "people")
+    (person,) = read_people(classes, Transform("resize_and_crop", 16, 16), 9)
     expected = np.zeros((16, 16), bool)
     expected[2:-2, 2:-2] = True
     assert (person.heads == expected).all()
@@ -283,11 +283,11 @@ def test_people_of_other_proportions_are_left_out(tmp_path, caplog):
         write_image(root / f"test{name}" / "1.png", np.zeros((24, 16, 3), np.uint8))
         write_image(root / f"test{name}" / "parsings" / "1.png", np.ones((24, 16), np.uint8))
     classes, to_width = find_classes(root, "test", CLASSES), Transform("scale_width", 16, 16)
-    people = read_people(classes, to_width, 9, "people")
+    people = read_people(classes, to_width, 9)
     assert [person.name for person in people] == ["0", "2"]
     assert "1.png: its proportions differ" in caplog.text
     tall = Person("tall", np.zeros((3, 24, 16, 3), np.uint8), np.ones((3, 24, 16), bool))
-    assert [person.name for person in read_people(classes, to_width, 9, "people", like=tall)] == ["1"]
+    assert [person.name for person in read_people(classes, to_width, 9, like=tall)] == ["1"]
 
 
 def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
@@ -306,7 +306,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
         assert low <= figures["overall"]["tiny"][figure] <= high
     low, high = figures["intervals"]["tiny"]["l1"]
     assert f"[{low:.3f}, {high:.3f}]" in done.stderr
-    assert all(figures["overall"][maker]["monotone_steps"] == 1 for maker in ("copy of the input", "truth"))
+    assert all(figures["overall"][row]["monotone_steps"] == 1 for row in ("copy of the input", "truth"))
     assert 0 <= figures["overall"]["tiny"]["monotone_steps"] <= 1
     page = (folder / "index.html").read_text()
     assert f"[{low:.3f}, {high:.3f}]" in page

@@ -23,7 +23,8 @@ def over_4096(photo: Image.Image, square: Square, size: int) -> np.ndarray:
 
 
 def main() -> None:
-    options = parser_of(__doc__, photo=Path("assets/astronaut.png"), size=256, repeats=5).parse_args()
+    parser = parser_of(__doc__, {"--photo": Path("assets/astronaut.png"), "--size": 256, "--repeats": 5})
+    options = parser.parse_args()
     name = str(options.photo)
     photo, faces = stand_up(read_image(options.photo), name)
     ((_, face),) = choose_faces(faces, "largest", name)

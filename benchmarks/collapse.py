@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = parser_of(__doc__, size=32, ngf=16, pairs=4, lr=3e-3, identities=60)
+    parser = parser_of(__doc__, {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60})
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
     parser.add_argument("--norms", nargs="+", choices=("pixel", "instance"), default=("pixel", "instance"))
     parser.add_argument("--inits", nargs="+", choices=VARIANTS, default=tuple(VARIANTS))

@@ -41,7 +41,7 @@ def read_naively(classes: list[ClassImages], pairs: int, size: int) -> None:
 
 
 def main() -> None:
-    options = parser_of(__doc__, size=256, identities=30, workers=0).parse_args()
+    options = parser_of(__doc__, {"--size": 256, "--identities": 30, "--workers": 0}).parse_args()
     torch.set_num_threads(1)  # as a loader's worker does
     with tempfile.TemporaryDirectory() as folder:
         for job in class_jobs(Path(folder), identities=options.identities, together=True):

@@ -3,7 +3,7 @@
 import argparse
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, TypeVar
@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 _Result = TypeVar("_Result")
 
 
-def parser_of(description: str | None, **defaults: Any) -> argparse.ArgumentParser:
-    """A parser with an option for each default, which also decides the option's type."""
+def parser_of(description: str | None, defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
+    """A parser of options with these defaults, which also decide their types."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in defaults.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"default: {default}")
+        parser.add_argument(name, type=type(default), default=default, help=f"default: {default}")
     return parser
 
 

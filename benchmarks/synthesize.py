@@ -16,7 +16,7 @@ from datasets.population import class_jobs, write_portrait
 
 
 def main() -> None:
-    options = parser_of(__doc__, size=256, identities=20).parse_args()
+    options = parser_of(__doc__, {"--size": 256, "--identities": 20}).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         jobs = class_jobs(Path(folder), identities=options.identities, together=True)
 

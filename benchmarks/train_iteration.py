@@ -120,7 +120,7 @@ def measure(variant: str, options: argparse.Namespace) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = parser_of(__doc__, size=256, ngf=64, pairs=1, iterations=3)
+    parser = parser_of(__doc__, {"--size": 256, "--ngf": 64, "--pairs": 1, "--iterations": 3})
     parser.add_argument("--variants", nargs="+", choices=("fp32", "tf32", "bf16"), default=("fp32", "bf16"))
     options = parser.parse_args()
     base_seconds, base_memory = in_new_process(measure, "baseline", options)

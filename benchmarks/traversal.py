@@ -3,12 +3,13 @@
 The baseline is the original's way, which decodes the latents of the whole series as one batch.
 """
 
+import argparse
 import sys
 
 import numpy as np
 import torch
 
-from benchmarks.measure import in_new_process, parser_of, peak_memory, timed
+from benchmarks.measure import in_new_process, peak_memory, timed
 from models.age_code import NOISE_SIGMA, make_codes, traversal_blends
 from models.generator import Generator, GeneratorConfig
 from models.transformer import AgeTransformer
@@ -42,7 +43,7 @@ def measure(frames: int, *, at_once: bool) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = parser_of(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, nargs=2, choices=STEPS, default=(26, 101), metavar="N")
     few, many = parser.parse_args().frames
     results = {

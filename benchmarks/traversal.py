@@ -46,14 +46,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, nargs=2, choices=STEPS, default=(26, 101), metavar="N")
     few, many = parser.parse_args().frames
-    results = {
-        f"{few} frames": in_new_process(measure, few, at_once=False),
-        f"{many} frames": in_new_process(measure, many, at_once=False),
-        f"{few} frames at once (baseline)": in_new_process(measure, few, at_once=True),
-    }
-    for name, (memory, seconds) in results.items():
+    cases = (few, False), (many, False), (few, True)
+    results = [in_new_process(measure, frames, at_once=at_once) for frames, at_once in cases]
+    for (frames, at_once), (memory, seconds) in zip(cases, results, strict=True):
+        name = f"{frames} frames at once (baseline)" if at_once else f"{frames} frames"
         sys.stdout.write(f"{name}: peak {memory:.0f} MiB, {seconds:.2f} s a frame\n")
-    (few_memory, few_seconds), (many_memory, _), (base_memory, base_seconds) = results.values()
+    (few_memory, few_seconds), (many_memory, _), (base_memory, base_seconds) = results
     sys.stdout.write(
         f"peak of {many} frames against {few}: {many_memory / few_memory:.3f}; "
         f"against the baseline: memory {few_memory / base_memory:.2f}, time {few_seconds / base_seconds:.2f}\n"

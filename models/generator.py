@@ -2,20 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from models.layers import (
-    Activation,
-    BlockStyle,
-    EqualizedLinear,
-    PixelNorm,
-    StyledConvBlock,
-    activation_layer,
-    conv2d,
-)
+from models.layers import Activation, EqualizedLinear, PixelNorm, StyledConvBlock, activation_layer, conv2d
 
 LATENT_DIM = 256
 _AGE_DOWNSAMPLINGS = 4
@@ -139,7 +132,8 @@ class Decoder(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        style = BlockStyle(
+        styled_block = partial(
+            StyledConvBlock,
             latent_dim=LATENT_DIM,
             modulated=config.modulated,
             normalize_style=config.normalize_mlp,
@@ -148,9 +142,9 @@ class Decoder(nn.Module):
         )
         channels = config.ngf * 2**config.downsamplings
         for index in range(config.adaptive_blocks):
-            self.add_module(f"StyledConvBlock_{index}", StyledConvBlock(channels, channels, style))
+            self.add_module(f"StyledConvBlock_{index}", styled_block(channels, channels))
         for index in range(config.downsamplings):
-            block = StyledConvBlock(channels, channels // 2, style, upsample=True)
+            block = styled_block(channels, channels // 2, upsample=True)
             self.add_module(f"StyledConvBlock_up{index}", block)
             channels //= 2
         # The layer that makes RGB keeps its equalised learning rate in all variants.

@@ -5,7 +5,6 @@ Modules and parameters have the names of the published weights (tests/golden/key
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -183,43 +182,32 @@ class AdaptiveNormConv2d(_StyledConv2d):
         return F.instance_norm(x) * scale + shift + self.bias
 
 
-@dataclass(frozen=True)
-class BlockStyle:
-    """The settings that all styled blocks of a decoder share.
-
-    Attributes:
-        latent_dim: length of the latents.
-        modulated: modulated convolutions, or convolutions with AdaIN.
-        normalize_style: whether the style branches end in PixelNorm.
-        pixel_norm: whether each convolution is followed by PixelNorm.
-        activation: the activation after each convolution.
-    """
-
-    latent_dim: int
-    modulated: bool = True
-    normalize_style: bool = True
-    pixel_norm: bool = True
-    activation: Activation = "lrelu"
-
-
 class StyledConvBlock(nn.Module):
     """Two convolutions styled by one latent: x (B, in, H, W) -> (B, out, H, W), or (B, out, 2H, 2W) with `upsample`.
 
-    Each is followed by the activation, a gain of sqrt(2) and PixelNorm. Only the first upsamples.
+    Each is followed by the activation, a gain of sqrt(2) and, with `pixel_norm`, PixelNorm. Only the first upsamples.
+    The convolutions are modulated or have AdaIN; with `normalize_style`, their style branches end in PixelNorm.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle, *, upsample: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        latent_dim: int,
+        *,
+        modulated: bool,
+        normalize_style: bool,
+        pixel_norm: bool,
+        activation: Activation,
+        upsample: bool = False,
+    ) -> None:
         super().__init__()
-        conv = partial(
-            ModulatedConv2d if style.modulated else AdaptiveNormConv2d,
-            out_channels=out_channels,
-            latent_dim=style.latent_dim,
-            normalize_style=style.normalize_style,
-        )
-        self.conv0 = conv(in_channels, upsample=upsample)
-        self.conv1 = conv(out_channels)
-        self.activation = activation_layer(style.activation)
-        self.norm = PixelNorm() if style.pixel_norm else nn.Identity()
+        conv_type = ModulatedConv2d if modulated else AdaptiveNormConv2d
+        conv = partial(conv_type, latent_dim=latent_dim, normalize_style=normalize_style)
+        self.conv0 = conv(in_channels, out_channels, upsample=upsample)
+        self.conv1 = conv(out_channels, out_channels)
+        self.activation = activation_layer(activation)
+        self.norm = PixelNorm() if pixel_norm else nn.Identity()
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         for conv in (self.conv0, self.conv1):

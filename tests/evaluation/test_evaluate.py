@@ -157,7 +157,7 @@ def test_distances_are_of_what_was_made_and_the_photos(tmp_path, monkeypatch):
     assert json.loads((photos[0].parents[1] / "evaluation.json").read_text())["overall"]["demo_model"]["fid"] == 1
 
 
-def test_a_face_is_judged_and_its_absence_told():
+def test_a_face_is_judged_and_its_absence_reported():
     pixels = np.asarray(read_image(ROOT / "assets" / "astronaut.png"))
     seen, mirrored = Judge()(pixels), Judge()(pixels[:, ::-1])
     assert 15 < seen.age < 60
@@ -165,7 +165,7 @@ def test_a_face_is_judged_and_its_absence_told():
     assert Judge()(np.full((64, 64, 3), 90, np.uint8)) is None
 
 
-def test_photos_are_scored_and_bad_ones_told(run, tmp_path, monkeypatch):
+def test_photos_are_scored_and_bad_ones_reported(run, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     listed = tmp_path / "photos.txt"
     listed.write_text(f"{ROOT / 'assets' / 'people' / 'male_1.png'}\n{tmp_path / 'missing.png'}\n")
@@ -252,7 +252,7 @@ def test_the_nearest_training_person_is_found_at_the_input_age(people):
     assert np.array_equal(pictures[0, 1], others[1])
 
 
-def test_steps_that_go_back_are_told(people):
+def test_steps_that_go_back_are_reported(people):
     def truths(order):
         return lambda number: people[number].truths[list(order)]
 

@@ -62,7 +62,7 @@ def test_distances_of_equal_and_of_different_pictures(weights, shades, monkeypat
     assert other["kid"] > same["kid"]
 
 
-def test_without_weights_they_are_left_out_and_that_is_told(weights, shades, caplog):
+def test_without_weights_they_are_left_out_and_that_is_reported(weights, shades, caplog):
     caplog.set_level(logging.INFO)
     assert inception_distances(*shades, CPU) == {}
     assert str(weights.parent) in caplog.text

@@ -73,7 +73,7 @@ def test_files_of_the_users_are_never_removed(tmp_path, place):
     assert mine.read_text() == "mine"
 
 
-def test_what_cannot_be_replaced_is_told(tmp_path, monkeypatch):
+def test_what_cannot_be_replaced_is_reported(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     (tmp_path / "here").mkdir()

@@ -38,13 +38,15 @@ def inception_distances(made: Sequence[Path], photos: Sequence[Path], device: to
     try:
         # torch-fidelity would run code that a damaged or foreign file may hold; this check refuses such files.
         read_tensors(weights)
-        return _distances(made, photos, weights, device)
+        return _distances(made, photos, weights=weights, device=device)
     except (UserError, OSError, RuntimeError, ValueError) as error:
         logger.error("FID and KID are left out: %s: %s", weights, error)
         return {}
 
 
-def _distances(made: Sequence[Path], photos: Sequence[Path], weights: Path, device: torch.device) -> dict[str, float]:
+def _distances(
+    made: Sequence[Path], photos: Sequence[Path], *, weights: Path, device: torch.device
+) -> dict[str, float]:
     make_importable()
     from torch_fidelity import calculate_metrics
     from torch_fidelity.datasets import ImagesPathDataset

@@ -87,7 +87,8 @@ def evaluate_people(
     body = _curves(candidate.ages, scores[candidate.name])
     body += _examples(folder, names, people, scores[candidate.name], compared[candidate.name])
     facts = {**candidate.facts(root), "people": len(people)}
-    write_report(folder, f"{candidate.name}: evaluation on true pictures", facts, table, details, body)
+    title = f"{candidate.name}: evaluation on true pictures"
+    write_report(folder, title, facts, table=table, details=details, body=body)
     logger.info("%s", table_text(table))
     logger.info("%d people scored; report in %s", len(people), folder / "index.html")
     return 0

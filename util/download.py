@@ -122,7 +122,7 @@ def _fetch_from(address: str, file: PublishedFile, target: Path, network: Networ
     for inherited in (True, False):
         while size(part) < file.size:
             try:
-                fetch_rest(address, part, file.size, network)
+                fetch_rest(address, part, whole=file.size, network=network)
             except requests.RequestException as error:
                 if is_unreachable(error) and size(part) == at_first:
                     raise UnreachableError(what_went_wrong(error)) from error

@@ -34,7 +34,7 @@ class UnreachableError(SourceError):
     """The server cannot be reached at all."""
 
 
-def fetch_rest(address: str, part: Path, whole: int, network: Network) -> None:
+def fetch_rest(address: str, part: Path, *, whole: int, network: Network) -> None:
     """Asks once for the bytes that `part` lacks of `whole`, and appends those that come.
 
     Raises:

@@ -1,4 +1,4 @@
-"""FID and KID by torch-fidelity. Its weights cannot be had here: a network of random ones stands in."""
+"""FID and KID by torch-fidelity. Its weights are not at hand, so a network with random weights stands in."""
 
 import logging
 import subprocess

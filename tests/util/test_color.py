@@ -135,7 +135,7 @@ def test_lab(tmp_path):
     [
         (np.array([0, 0.5, 1], np.float32), [0, 128, 255]),
         (np.array([-0.2, 0.5, 1.1], np.float32), [0, 128, 255]),
-        (np.array([np.nan, 0.5, np.inf], np.float32), [0, 128, 0]),
+        (np.array([np.nan, 0.5, np.inf], np.float32), [0, 128, 255]),
         (np.array([0, 128, 255], np.float32), [0, 128, 255]),
         (np.array([0, 32896, 65535], np.float32), [0, 128, 255]),
         (np.array([0, 0.5, 1], np.float64), [0, 128, 255]),

@@ -56,7 +56,7 @@ def user_path(text: str) -> Path:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1]
     # A Path that was made of an address has lost one of its slashes.
-    if address := re.fullmatch(r"file:/+(localhost/)?(.+)", text):
+    if address := re.fullmatch(r"(?i:file):/+(localhost/)?(.+)", text):
         text = url2pathname(f"/{address[2]}")
     return Path(os.path.expanduser(text))
 

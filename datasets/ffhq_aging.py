@@ -22,8 +22,8 @@ _LEAST_AGE_CONFIDENCE = 0.6
 _LEAST_GENDER_CONFIDENCE = 0.66
 _MOST_PITCH, _MOST_YAW = 30, 40  # degrees
 _MOST_OCCLUDED, _MOST_OF_THE_OTHER = 90, 50  # percent of an eye
-# What spreadsheets turn '3-6' or '12.4' into, in most languages: 06-Mar, 6. Mrz, March 6, 2024, 3月6日, 3/6, 06.03.2024,
-# 2024-03-06, or the number of days since 1900.
+# What spreadsheets turn '3-6' or '12.4' into, in most languages: 06-Mar, 6. Mrz, March 6, 2024, 3月6日, 3/6,
+# 06.03.2024, 2024-03-06, or the number of days since 1900.
 _DATE = re.compile(
     r"\d{1,2}[-./ ]+[^\W\d_]{3,}.*|[^\W\d_]{3,}[-./, ]+(.+ )?\d.*|.*\d月\d+日.*|\d{1,2}[/.]\d{1,2}"
     r"|\d{1,4}([-./])\d{1,2}\2\d{1,4}\b.*|0\d-\d\d|\d{5}([.,]0+)?"

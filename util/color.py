@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 _MODE_OF_SPACE = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
 _WHITE = {"L": (255,), "RGB": (255, 255, 255), "CMYK": (0, 0, 0, 0), "LAB": (255, 0, 0)}
 _DARKEST_WHITE = 200  # The profiles of scanners miss 255 by a little.
-_LONGEST_HEAD = 1 << 20
 # Chromaticities x, y of white, red, green and blue.
 _SRGB_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 _ADOBE_RGB_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
@@ -144,14 +143,14 @@ def _implied_profile(image: Image.Image, path: Path) -> bytes | None:
     """A profile for colours that a file declares where Pillow does not look; None for sRGB."""
     info = image.info
     if image.format == "JPEG2000":
-        before, _, box = _head(path).partition(b"colr\2")
+        before, _, box = _head(path, 1 << 20).partition(b"colr\2")
         return box[2 : int.from_bytes(before[-4:], "big") - 7] or None
     # Codes of ITU-T H.273 for primaries. Pillow and pi-heif convert by the other codes, but not by this one.
     code = info.get("nclx_profile", {}).get("color_primaries")
     if image.format == "AVIF":
-        code = int.from_bytes(_head(path).partition(b"colrnclx")[2][:2], "big")
+        code = int.from_bytes(_head(path, 1 << 20).partition(b"colrnclx")[2][:2], "big")
     elif image.format == "PNG" and "srgb" not in info:
-        code = int.from_bytes(_head(path).partition(b"cICP")[2][:1], "big")
+        code = int.from_bytes(_head(path, 1 << 12).partition(b"cICP")[2][:1], "big")
     if code in _CODED_POINTS:
         return _matrix_profile(_CODED_POINTS[code], _SRGB_CURVE)
     if image.format == "PNG" and "srgb" not in info and ("gamma" in info or "chromaticity" in info):
@@ -170,10 +169,10 @@ def _implied_profile(image: Image.Image, path: Path) -> bytes | None:
     return None
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, length: int) -> bytes:
     """The part of a file before the pixels, in which its colours are declared."""
     with path.open("rb") as file:
-        return re.split(rb"IDAT|mdat|jp2c", file.read(_LONGEST_HEAD))[0]
+        return re.split(rb"IDAT|mdat|jp2c", file.read(length), maxsplit=1)[0]
 
 
 def _matrix_profile(points: Sequence[float], curve: Sequence[float]) -> bytes:

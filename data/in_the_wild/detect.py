@@ -28,6 +28,7 @@ _MOST_SEARCHED_TURNED = 1_000_000
 # clothes up to 0.5. So less is needed for a photo's only face than for one beside another.
 _SURE = 0.25
 _SURE_BESIDE = 0.5
+_SHARE_OF_BEST = 0.4
 # The detector finds heads that are tilted by up to 40 degrees. These and the turns leave no gap.
 _TILTS = (45, -45, 135, -135)
 _TURNS = {
@@ -54,7 +55,9 @@ class Face:
 
 def find_faces(photo: Image.Image, most_searched: int = _MOST_SEARCHED, tilt: float = 0) -> list[Face]:
     """The faces of an RGB photo that stand upright once it is tilted by degrees, from left to right."""
-    scale = min(1.0, (most_searched / (photo.width * photo.height)) ** 0.5)
+    # A long and narrow photo covers much more once it is tilted.
+    area = (photo.width + photo.height) ** 2 / 2 if tilt else photo.width * photo.height
+    scale = min(1.0, (most_searched / area) ** 0.5)
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     searched = photo if scale == 1 else photo.resize(size)
     if tilt:
@@ -67,9 +70,8 @@ def find_faces(photo: Image.Image, most_searched: int = _MOST_SEARCHED, tilt: fl
         points = np.array([(point.x, point.y) for point in find_shape(pixels, box).parts()], float)
         if tilt:
             # The middle of a pixel is half a pixel from its corner, about which pictures turn.
-            points = (
-                (points + 0.5 - np.divide(searched.size, 2)) @ ((cos, sin), (-sin, cos)) + np.divide(size, 2) - 0.5
-            )
+            points += 0.5 - np.divide(searched.size, 2)
+            points = points @ ((cos, sin), (-sin, cos)) + np.divide(size, 2) - 0.5
         faces.append(Face(points * stretch, box.area(), score))
     return sorted(faces, key=lambda face: face.landmarks[:, 0].mean())
 
@@ -171,7 +173,7 @@ def _detect(pixels: np.ndarray) -> list[tuple[Any, float]]:
     boxes, scores, _ = _detector().run(pixels, 1)
     found: list[tuple[Any, float]] = []
     for box, score in sorted(zip(boxes, scores, strict=True), key=lambda pair: -pair[1]):
-        doubtful = bool(found) and score < _SURE_BESIDE
+        doubtful = bool(found) and score < max(_SURE_BESIDE, _SHARE_OF_BEST * found[0][1])
         if not doubtful and not any(_overlap(box, other) for other, _ in found):
             found.append((box, score))
     return found

@@ -15,7 +15,7 @@ from unidecode import unidecode
 
 from data.portrait import PARSINGS, Portrait
 from util.errors import UserError
-from util.images import is_hidden, is_image
+from util.images import is_hidden, is_image, read_image, why_no_file
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ def find_photos(source: Path, option: str) -> list[Path]:
         UserError: the source is missing, empty or neither of these, or the folder has no images.
     """
     source = user_path(str(source))
-    if source.is_dir():
+    if os.path.isdir(source):
         return _photos_in(source, option)
-    if not source.is_file():
-        raise UserError(f"{option} {source}: no such file; give a list of image paths, an image or a folder")
+    if reason := why_no_file(source):
+        raise UserError(f"{option} {source}: no file ({reason}); give a list of image paths, an image or a folder")
     if is_image(source):
         return [source]
     lines = (line.strip() for line in _read_list(source, option).splitlines())
@@ -56,7 +56,7 @@ def user_path(text: str) -> Path:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1]
     # A Path that was made of an address has lost one of its slashes.
-    if address := re.fullmatch(r"file:/+(localhost/)?(.+)", text):
+    if address := re.fullmatch(r"(?i:file):/+(localhost/)?(.+)", text):
         text = url2pathname(f"/{address[2]}")
     return Path(os.path.expanduser(text))
 
@@ -113,13 +113,16 @@ def output_names(photos: Sequence[Path], endings: Sequence[str], *, ascii_only: 
 
 
 def _photos_in(folder: Path, option: str) -> list[Path]:
-    entries = sorted(path for path in folder.iterdir() if not is_hidden(path) and path.name != PARSINGS)
+    try:
+        entries = sorted(path for path in folder.iterdir() if not is_hidden(path) and path.name != PARSINGS)
+    except OSError as error:
+        raise UserError(f"{option} {folder}: cannot be read ({error.strerror}); check its permissions") from error
     photos, others = list[Path](), list[str]()
     for path in entries:
-        if path.is_file() and is_image(path):
+        if why_no_file(path) is None and is_image(path):
             photos.append(path)
         else:
-            others.append(path.name + "/" * path.is_dir())
+            others.append(path.name + "/" * os.path.isdir(path))
     # Files that are called images come first, since people miss those.
     others.sort(key=lambda name: not _is_called_image(name))
     named = ", ".join(others[:_EXAMPLES]) + (", ..." if len(others) > _EXAMPLES else "")
@@ -139,7 +142,10 @@ def _read_list(source: Path, option: str) -> str:
     except (OSError, UnicodeDecodeError):
         text = "\0"
     if "\0" in text or _is_called_image(source.name):
-        raise UserError(f"{option} {source}: neither a readable image nor a UTF-8 list of image paths")
+        try:
+            read_image(source)
+        except UserError as error:
+            raise UserError(f"{option} {error}, or give a list of image paths in UTF-8") from error
     return text
 
 

@@ -45,7 +45,9 @@ class Portrait:
 
 def parsing_path(image: Path) -> Path:
     """The path of a picture's parsing map."""
-    return image.parent / PARSINGS / f"{image.stem}.png"
+    path = image.parent / PARSINGS / f"{image.stem}.png"
+    # Cameras and Windows write suffixes in capitals.
+    return path if path.is_file() or not (capitals := path.with_suffix(".PNG")).is_file() else capitals
 
 
 def read_portrait(path: Path) -> Portrait:
@@ -60,11 +62,29 @@ def read_portrait(path: Path) -> Portrait:
         raise UserError(f"{path}: no parsing map {map_path}; use --in_the_wild for photos that have none")
     try:
         with Image.open(map_path) as image:
-            parsing = np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
+            parsing = _labels(image)
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{map_path}: not a readable parsing map ({error})") from error
     if parsing.shape != pixels.shape[:2]:
         raise UserError(f"{map_path}: {parsing.shape[::-1]} pixels, but its picture has {pixels.shape[1::-1]}")
     if parsing.max() >= len(Label):
         raise UserError(f"{map_path}: label {parsing.max()} is not a face-parsing label (0 to {len(Label) - 1})")
+    parsing = parsing.astype(np.uint8, copy=False)
     return Portrait(path, mask(pixels, parsing), parsing)
+
+
+def _labels(image: Image.Image) -> np.ndarray:
+    """The labels of a map in any mode that programs save it in."""
+    if image.mode == "P":
+        # The numbers of a palette's colours are the labels. But programs that make files smaller renumber them: then
+        # the colours, which are all grey, are the labels.
+        colors = np.asarray(image.convert("RGB"))
+        if (colors != colors[..., :1]).any() or colors.max() >= len(Label):
+            return np.asarray(image)
+    elif image.mode.startswith("I"):
+        return np.asarray(image)
+    elif len(image.getbands()) > 2:
+        colors = np.asarray(image.convert("RGB"))
+        if (colors != colors[..., :1]).any():
+            raise ValueError("it shows colours instead of labels")
+    return np.asarray(image.convert("L"))

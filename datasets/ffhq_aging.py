@@ -22,10 +22,17 @@ _LEAST_AGE_CONFIDENCE = 0.6
 _LEAST_GENDER_CONFIDENCE = 0.66
 _MOST_PITCH, _MOST_YAW = 30, 40  # degrees
 _MOST_OCCLUDED, _MOST_OF_THE_OTHER = 90, 50  # percent of an eye
-# What spreadsheets turn '3-6' or '12.4' into, in most languages: 06-Mar, 6. Mrz, Mar 06, 3/6, 06.03.2024, 2024-03-06.
+# What spreadsheets turn '3-6' or '12.4' into, in most languages: 06-Mar, 6. Mrz, March 6, 2024, 3月6日, 3/6,
+# 06.03.2024, 2024-03-06, or the number of days since 1900.
 _DATE = re.compile(
-    r"\d{1,2}[-./ ]+[^\W\d_]{3,}.*|[^\W\d_]{3,}[-./ ]+\d+|\d{1,2}[/.]\d{1,2}([/.]\d{2,4})?|\d{4}-\d\d-\d\d.*"
+    r"\d{1,2}[-./ ]+[^\W\d_]{3,}.*|[^\W\d_]{3,}[-./, ]+(.+ )?\d.*|.*\d月\d+日.*|\d{1,2}[/.]\d{1,2}"
+    r"|\d{1,4}([-./])\d{1,2}\2\d{1,4}\b.*|0\d-\d\d|\d{5}([.,]0+)?"
 )
+_NUMBER = re.compile(r"(?:.*/)?(\d{1,9})(?:[.,]0{1,2})?(?:\.png)?", re.ASCII)
+_GENDERS = {"male": "male", "m": "male", "female": "female", "f": "female"}
+# The largest value of each column of numbers. A spreadsheet that takes the point for a separator of thousands turns
+# 0.607 into 607.
+_LARGEST = {"age_group_confidence": 1, "gender_confidence": 1, "left_eye_occluded": 100, "right_eye_occluded": 100}
 
 
 @dataclass(frozen=True)
@@ -81,13 +88,15 @@ def read_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
         delimiter = max(",;\t", key=head.count)
         text.seek(0)
         reader = csv.DictReader(text, delimiter=delimiter)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise UserError(f"--labels_file {path}: no column {', '.join(missing)}; give FFHQ-Aging's label file")
+        reader.fieldnames = [re.sub(r"\W+", "_", name.strip().lower()) for name in reader.fieldnames or ()]
+        for name in COLUMNS:
+            if (times := reader.fieldnames.count(name)) != 1:
+                found = f"{times} columns" if times else "no column"
+                raise UserError(f"--labels_file {path}: {found} {name}; give FFHQ-Aging's label file")
         for row in reader:
-            if delimiter != ",":
-                row = {name: value.replace(",", ".") if value else value for name, value in row.items() if name}
-            yield reader.line_num, row
+            # Spreadsheets write lines without values after the last row.
+            if any(row.get(name) for name in COLUMNS):
+                yield reader.line_num, row
     except OSError as error:
         raise UserError(f"--labels_file {path}: cannot be read ({error.strerror}); check the path") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -103,22 +112,27 @@ def parse_row(row: Mapping[str, str | None]) -> Labels:
         DateError: a spreadsheet has changed a value into a date.
         RowError: a value is empty, missing, or not what its column holds.
     """
-    cluster, gender = _text(row, "age_group"), _text(row, "gender").lower()
+    age, gender, image = (_text(row, column) for column in ("age_group", "gender", "image_number"))
+    # People type any of Unicode's dashes, and an apostrophe keeps a spreadsheet from making a date.
+    cluster = re.sub(r"\s*[-\u2010-\u2015\u2212]\s*", "-", age).strip("'\"` ")
     if cluster not in CLUSTERS:
-        raise _fault("age_group", cluster, f"none of {', '.join(CLUSTERS)}")
-    if gender not in ("male", "female"):
+        raise _fault("age_group", age, f"none of {', '.join(CLUSTERS)}")
+    if gender.lower() not in _GENDERS:
         raise RowError(f"gender '{gender}' is neither male nor female")
-    number = _number({"image_number": _text(row, "image_number").lower().removesuffix(".png")}, "image_number")
-    if number < 0 or number != int(number):
-        raise RowError(f"image_number '{row['image_number']}' is not a whole number from 0")
-    angles, glasses = {name: _number(row, name) for name in _FACE}, _text(row, "glasses")
+    number = _NUMBER.fullmatch(image.lower())
+    if not number:
+        raise _fault("image_number", image, "not a number of a picture, such as 12")
+    # Programs that take 'None' for a missing value leave the field of glasses empty.
+    angles, glasses = {name: _number(row, name) for name in _FACE}, (row.get("glasses") or "None").strip()
     # Both '-1' and '-1.0' occur in the published file.
     found = any(value != -1 for value in angles.values()) or glasses not in ("-1", "-1.0")
     face = FaceAttributes(
         angles["head_pitch"], angles["head_yaw"], angles["left_eye_occluded"], angles["right_eye_occluded"], glasses
     )
-    confidences = _confidence(row, "age_group_confidence"), _confidence(row, "gender_confidence")
-    return Labels(int(number), cluster, confidences[0], gender, confidences[1], face if found else None)
+    confidences = _number(row, "age_group_confidence"), _number(row, "gender_confidence")
+    return Labels(
+        int(number[1]), cluster, confidences[0], _GENDERS[gender.lower()], confidences[1], face if found else None
+    )
 
 
 def reason_to_drop(labels: Labels) -> str | None:
@@ -149,19 +163,14 @@ def _text(row: Mapping[str, str | None], column: str) -> str:
 def _number(row: Mapping[str, str | None], column: str) -> float:
     text = _text(row, column)
     try:
-        number = float(text)
+        number = float(text.replace(",", "."))
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
         raise _fault(column, text, "not a number")
-    return number
-
-
-def _confidence(row: Mapping[str, str | None], column: str) -> float:
-    number = _number(row, column)
-    # A spreadsheet that reads the point as a separator of thousands turns 0.607 into 607.
-    if number > 1:
-        raise RowError(f"{column} '{row[column]}' is more than 1")
+    largest = _LARGEST.get(column, 180)
+    if number > largest:
+        raise _fault(column, text, f"more than {largest}")
     return number
 
 

@@ -1,28 +1,36 @@
 """Pictures between disk and memory."""
 
+import stat
+import struct
 import warnings
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from pi_heif import register_heif_opener
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from util.color import to_bytes, to_srgb
+from util.color import to_srgb
 from util.errors import UserError
 from util.files import atomic_path
+from util.tiff import check_tags, open_deep_tiff, read_tags
 
 # What photos come in. Pillow also opens formats that run other programs (EPS) or are recognised by their name only.
 # MPO, in which phones keep two pictures, is opened as JPEG.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-_TIFF_MAGIC = (b"II*\0", b"MM\0*")
 _MOST_PIXELS = 250_000_000
 # Pillow's decoders raise all of these for broken files.
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError)
+_BROKEN = (
+    *(OSError, ValueError, SyntaxError, EOFError, TypeError, RuntimeError, LookupError, ArithmeticError),
+    struct.error,
+)
 
 register_heif_opener()
+# Pillow refuses pictures of twice this size: by itself those of today's largest phone cameras.
+Image.MAX_IMAGE_PIXELS = _MOST_PIXELS // 2
+# PNGs may carry large profiles and descriptions, which Pillow would take for an attack.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 64 << 20
 
 
 def is_image(path: Path) -> bool:
@@ -37,9 +45,20 @@ def is_image(path: Path) -> bool:
     return True
 
 
+def why_no_file(path: Path) -> str | None:
+    """Why a path does not lead to a file; None if it does."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    if stat.S_ISREG(mode):
+        return None
+    return "it is a folder" if stat.S_ISDIR(mode) else "it is neither a file nor a folder"
+
+
 def visible_files(folder: Path) -> list[Path]:
     """The files of a folder, sorted, without those that systems hide (`._x.jpg`, `.DS_Store`, `Thumbs.db`)."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and not is_hidden(path))
+    return sorted(path for path in folder.iterdir() if why_no_file(path) is None and not is_hidden(path))
 
 
 def is_hidden(path: Path) -> bool:
@@ -68,21 +87,20 @@ def read_image(path: Path, background: int = 128, most_pixels: int | None = None
         UserError: the file is missing, is no picture, is truncated, or has more than 250 million pixels.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such image file; check the path")
+    if reason := why_no_file(path):
+        raise UserError(f"{path}: no image file ({reason}); check the path")
     try:
         # Pillow warns of sizes, which are checked here, and of broken metadata, which need not stop anybody.
         with warnings.catch_warnings(action="ignore"):
             image = _open(path)
-            width, height = image.size
-            if width * height > _MOST_PIXELS:
-                raise Image.DecompressionBombError(f"{width}x{height} pixels")
             if most_pixels is not None:
                 image.draft("RGB", _reduced_size(image, most_pixels))
             ImageOps.exif_transpose(image, in_place=True)
-            image = to_srgb(image, background, str(path))
+            image = to_srgb(image, background, path)
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path}: too large ({error}); reduce it below {_MOST_PIXELS:,} pixels") from error
+        raise UserError(f"{path}: too large; reduce it below {_MOST_PIXELS:,} pixels") from error
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path}: no photo in a format that is known; export it as JPEG or PNG") from error
     except _BROKEN as error:
         raise UserError(f"{path}: not a readable image ({error}); give a PNG or JPEG photo") from error
     if most_pixels is not None and image.width * image.height > most_pixels:
@@ -98,17 +116,14 @@ def _reduced_size(image: Image.Image, most_pixels: int) -> tuple[int, int]:
 
 def _open(path: Path) -> Image.Image:
     """Opens a picture by its content; the pixels of most formats are not decoded yet."""
+    tags = read_tags(path)
     try:
+        check_tags(tags)
         return Image.open(path, formats=_FORMATS)
     except UnidentifiedImageError:
-        with path.open("rb") as file:
-            if file.read(4) not in _TIFF_MAGIC:
-                raise
-        # OpenCV also reads TIFFs whose colours are fractions or 32-bit numbers.
-        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-        if pixels is None:
+        if not tags:
             raise
-        return Image.fromarray(to_bytes(pixels if pixels.ndim == 2 else pixels[..., 2::-1]))
+        return open_deep_tiff(path, tags)
 
 
 def write_image(path: Path, pixels: np.ndarray) -> None:

@@ -253,3 +253,28 @@ def test_what_macs_and_windows_leave_in_class_folders_is_no_picture(dataset, cap
         (dataset / "train0-2" / name).write_bytes(b"\0\5\x16\7")
     assert find_classes(dataset, "train", CLASSES) == before
     assert not caplog.records
+
+
+@pytest.mark.parametrize("kind", ["L", "RGB", "RGBA", "I;16", "colours", "renumbered"])
+def test_maps_are_read_in_every_mode_that_programs_save(tmp_path, kind):
+    labels = np.tile(np.arange(19, dtype=np.uint8), (19, 1))
+    Image.new("RGB", (19, 19)).save(tmp_path / "a.png")
+    (tmp_path / "parsings").mkdir()
+    image = Image.fromarray(labels.astype(np.uint16) if kind == "I;16" else labels)
+    if kind == "colours":
+        image.putpalette(list(range(255, 0, -1)) * 3)
+    elif kind == "renumbered":
+        image = Image.fromarray(18 - labels)
+        image.putpalette([18 - number // 3 for number in range(57)])
+    (image if kind in ("I;16", "colours", "renumbered") else image.convert(kind)).save(
+        tmp_path / "parsings" / "a.PNG"
+    )
+    assert np.array_equal(read_portrait(tmp_path / "a.png").parsing, labels)
+
+
+def test_a_map_of_colours_is_told(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "parsings").mkdir()
+    Image.new("RGB", (8, 8), (3, 5, 7)).save(tmp_path / "parsings" / "a.png")
+    with pytest.raises(UserError, match="colours instead of labels"):
+        read_portrait(tmp_path / "a.png")

@@ -311,3 +311,36 @@ def test_photos_without_an_upright_face_are_turned(tmp_path, caplog, portrait, t
     assert np.array_equal(read_one(tmp_path / "turned.png").pixels, portrait.pixels)
     assert len(caplog.records) == 1
     assert "turned.png: no face found upright; it was turned" in caplog.text
+
+
+@pytest.mark.parametrize("tilt", [-30, 45, 60, 135, 225])
+def test_tilted_heads_are_turned_upright(portrait, tilt):
+    picture = photo("whole").rotate(tilt, Image.Resampling.BICUBIC, expand=True)
+    turned, faces = stand_up(picture, "photo")
+    ((_, face),) = choose_faces(faces, "largest", "photo")
+    aligned = align(turned, find_square(face.landmarks), 256).astype(int)
+    upright = align(photo("whole"), find_square(find_landmarks(photo("whole"))), 256)
+    middle = np.s_[60:200, 80:180]
+    assert np.abs(aligned[middle] - upright[middle]).mean() < 8
+
+
+@pytest.mark.parametrize("size", [200, 300, 400, 700, 1500])
+@pytest.mark.parametrize("tilt", [-20, -15, 0, 5, 10])
+def test_a_person_has_one_face_at_every_scale_and_tilt(size, tilt):
+    picture = photo("whole").resize((size, size)).rotate(tilt, Image.Resampling.BICUBIC, expand=True)
+    assert len(find_boxes(np.asarray(picture))) == 1
+
+
+@pytest.mark.parametrize("scale", [0.8, 1, 1.25, 2, 4])
+def test_two_people_have_two_faces_at_every_scale(scale):
+    single = photo("whole").resize((round(256 * scale), round(256 * scale)))
+    pair = Image.new("RGB", (2 * single.width, single.height))
+    pair.paste(single, (0, 0))
+    pair.paste(single.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (single.width, 0))
+    assert len(find_boxes(np.asarray(pair))) == 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (10_000, 10), (3, 100_000)])
+def test_photos_of_odd_shapes_are_told(size):
+    with pytest.raises(UserError, match="no face found"):
+        stand_up(Image.new("RGB", size), "photo")

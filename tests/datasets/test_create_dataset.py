@@ -21,6 +21,7 @@ from datasets.ffhq_aging import (
     read_rows,
     reason_to_drop,
 )
+from util.errors import UserError
 from util.images import write_image
 
 CREATE = "datasets/create_dataset.py"
@@ -266,3 +267,60 @@ def test_a_mistake_is_told(run, raw, tmp_path, arguments, complaint):
     done = run(CREATE, *arguments, code=2)
     assert complaint in done.stderr
     assert not (tmp_path / "males").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Mar-06", "3/6/2024", "06.03.2024", "2024/03/06", "2024-03-06 00:00:00", "3-6-2024", "03-06", "45357"),
+        *("March 6, 2024", "Wednesday, March 6, 2024", "3月6日"),
+    ],
+)
+def test_dates_of_any_language_and_style_are_known_for_what_they_are(text):
+    with pytest.raises(DateError, match=text):
+        parse_row({**ROW, "age_group": text})
+
+
+@pytest.mark.parametrize("text", ["3-6", "3\u20136", "3 - 6", " 3\u22126 ", "'3-6"])
+def test_age_groups_with_any_dash(text):
+    assert parse_row({**ROW, "age_group": text}).cluster == "3-6"
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "attribute", "value"),
+    [
+        ("gender", "M", "gender", "male"),
+        ("gender", " Female", "gender", "female"),
+        ("image_number", "00012.PNG", "image", 12),
+        ("image_number", "00000/00012.png", "image", 12),
+        ("image_number", "12.0", "image", 12),
+        ("image_number", "12,0", "image", 12),
+        ("age_group_confidence", "0,607", "age_confidence", 0.607),
+        ("glasses", "", "face", replace(FACE, pitch=-3.5, yaw=12, left_eye_occluded=4.2, right_eye_occluded=61)),
+    ],
+)
+def test_values_as_other_programs_write_them(column, text, attribute, value):
+    assert getattr(parse_row({**ROW, column: text}), attribute) == value
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    # A separator of thousands must not turn picture 12000 into picture 12.
+    [("image_number", "12.000"), ("image_number", "12,000"), ("head_yaw", "1614"), ("left_eye_occluded", "2300")],
+)
+def test_values_out_of_range_are_not_taken(column, text):
+    with pytest.raises(RowError, match=text):
+        parse_row({**ROW, column: text})
+
+
+def test_the_head_of_the_table_in_another_order_and_spelling(tmp_path):
+    names = {name.replace("_", " ").title(): name for name in reversed(COLUMNS)}
+    path = tmp_path / "labels.csv"
+    values = ",".join(ROW[name] for name in names.values())
+    blank = "," * len(names)
+    path.write_text(f"{','.join(names)},More\n{values},1\n{blank}\n{values},\n")
+    rows = [(line, parse_row(row).image) for line, row in read_rows(path)]
+    assert rows == [(2, 7), (4, 7)]
+    path.write_text(f"{','.join(COLUMNS)},Gender\n")
+    with pytest.raises(UserError, match="2 columns gender"):
+        list(read_rows(path))

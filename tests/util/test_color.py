@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from tests.conftest import ROOT
+from util.errors import UserError
 from util.images import is_image, read_image
 
 ASTRONAUT = ROOT / "assets" / "astronaut.png"
@@ -135,7 +136,7 @@ def test_lab(tmp_path):
     [
         (np.array([0, 0.5, 1], np.float32), [0, 128, 255]),
         (np.array([-0.2, 0.5, 1.1], np.float32), [0, 128, 255]),
-        (np.array([np.nan, 0.5, np.inf], np.float32), [0, 128, 0]),
+        (np.array([np.nan, 0.5, np.inf], np.float32), [0, 128, 255]),
         (np.array([0, 128, 255], np.float32), [0, 128, 255]),
         (np.array([0, 32896, 65535], np.float32), [0, 128, 255]),
         (np.array([0, 0.5, 1], np.float64), [0, 128, 255]),
@@ -230,3 +231,114 @@ def test_a_profile_that_cannot_be_used_is_told_and_the_colours_stay(tmp_path, ca
 def test_broken_exif_data_do_not_stop_a_photo(tmp_path, exif):
     path = saved(tmp_path / "a.jpg", "RGB", (200, 30, 60), exif=exif, quality=95)
     assert np.abs(np.subtract(first_pixel(path), (200, 30, 60))).max() <= 3
+
+
+def test_damaged_profiles_do_not_ruin_the_colours(tmp_path, caplog):
+    profile = bytearray(ImageCms.ImageCmsProfile(SRGB).tobytes())
+    start = int.from_bytes(profile[profile.index(b"rXYZ") + 4 :][:4], "big") + 8
+    profile[start : start + 12] = bytes(12)
+    path = saved(tmp_path / "a.png", "RGB", (200, 30, 60), icc_profile=bytes(profile))
+    assert first_pixel(path) == [200, 30, 60]
+    assert "its colour profile cannot be used" in caplog.text
+
+
+def test_large_profiles_and_descriptions_do_not_stop_a_png(tmp_path):
+    profile = ImageCms.ImageCmsProfile(SRGB).tobytes() + bytes(3 << 20)
+    assert first_pixel(saved(tmp_path / "a.png", "RGB", (200, 30, 60), icc_profile=profile)) == [200, 30, 60]
+
+
+def test_a_grey_profile_beside_a_transparent_grey(tmp_path):
+    linear = icc(b"GRAY", b"XYZ ", b"mntr", {b"kTRC": gamma_curve(1.0)})
+    assert first_pixel(saved(tmp_path / "a.png", "L", 55, icc_profile=linear, transparency=3)) == [128, 128, 128]
+    deep = Image.fromarray(np.full((8, 8), 5, np.uint16))
+    deep.save(tmp_path / "b.png", transparency=5)
+    assert first_pixel(tmp_path / "b.png") == [128, 128, 128]
+
+
+def test_profiles_and_coded_primaries_that_pillow_does_not_read(tmp_path):
+    swapped = ImageCms.ImageCmsProfile(SRGB).tobytes()
+    swapped = swapped.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    content = saved(tmp_path / "a.jp2", "RGB", (200, 30, 60)).read_bytes()
+    start = content.index(b"colr") - 4
+    box = struct.pack(">I4sBBB", 11 + len(swapped), b"colr", 2, 0, 0) + swapped
+    at = content.index(b"jp2h") - 4
+    size = int.from_bytes(content[at : at + 4], "big") - 15 + len(box)
+    (tmp_path / "a.jp2").write_bytes(
+        content[:at] + struct.pack(">I", size) + content[at + 4 : start] + box + content[start + 15 :]
+    )
+    assert np.abs(np.subtract(first_pixel(tmp_path / "a.jp2"), (60, 30, 200))).max() <= 2
+    # sRGB's red in Display P3.
+    coded = png_with(tmp_path / "a.png", (234, 51, 35), cICP=bytes((12, 13, 0, 1)))
+    assert np.abs(np.subtract(first_pixel(coded), (255, 0, 0))).max() <= 4
+    avif = saved(tmp_path / "a.avif", "RGB", (234, 51, 35), quality=100, subsampling="4:4:4")
+    avif.write_bytes(avif.read_bytes().replace(b"colrnclx\0\1", b"colrnclx\0\x0c"))
+    assert np.abs(np.subtract(first_pixel(avif), (255, 0, 0))).max() <= 6
+
+
+def write_tiff(path: Path, pixels: np.ndarray | bytes, tags: dict[int, list[int]]) -> Path:
+    """A TIFF of 8x8 pixels with any tags; Pillow and OpenCV write few kinds."""
+    data = pixels if isinstance(pixels, bytes) else pixels.tobytes()
+    tags = {256: [8], 257: [8], 259: [1], 273: [0], 277: [1], 278: [8], 279: [len(data)], **tags}
+    blobs, entries, after = b"", b"", 14 + 12 * len(tags)
+    for tag in sorted(tags):
+        raw = struct.pack(f"<{len(tags[tag])}I", *tags[tag])
+        if tag == 273:
+            raw = struct.pack("<I", after + sum(4 * len(values) for values in tags.values() if len(values) > 1))
+        value = raw if len(raw) == 4 else struct.pack("<I", after + len(blobs))
+        blobs += raw if len(raw) > 4 else b""
+        entries += struct.pack("<HHI", tag, 4, len(tags[tag])) + value
+    path.write_bytes(b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4) + blobs + data)
+    return path
+
+
+def test_integer_tiffs_of_12_and_signed_16_bits(tmp_path):
+    twelve = bytes((0x80, 0x88, 0x08)) * 32  # 0x808 is 128 of 255.
+    assert first_pixel(write_tiff(tmp_path / "a.tif", twelve, {258: [12], 262: [1]})) == [128, 128, 128]
+    signed = np.full((8, 8), 16448, np.int16)
+    path = write_tiff(tmp_path / "b.tif", signed, {258: [16], 262: [1], 339: [2]})
+    assert first_pixel(path) == [128, 128, 128]
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ({258: [16] * 3, 262: [2], 277: [3], 284: [2], 273: [0], 279: [384]}, "separate planes"),
+        ({258: [16] * 3, 262: [8], 277: [3]}, "16 bits of a kind"),
+        ({258: [12] * 3, 262: [2], 277: [3]}, "12 bits of a kind"),
+        ({258: [16] * 3, 262: [2], 277: [3], 339: [3] * 3}, "16 bits of a kind"),
+        ({258: [8] * 3, 262: [2], 277: [3], 254: [1]}, "camera raw"),
+    ],
+)
+def test_tiffs_that_would_be_read_wrongly_are_refused(tmp_path, capfd, tags, reason):
+    path = write_tiff(tmp_path / "a.tif", bytes(8 * 8 * 3 * 2), tags)
+    assert not is_image(path)
+    with pytest.raises(UserError, match=reason):
+        read_image(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_lights_brighter_than_white_leave_the_rest_of_a_picture(tmp_path):
+    fractions = np.full((40, 40, 3), 0.5, np.float32)
+    fractions[:2, :5] = 50, 1e9, np.inf
+    cv2.imwrite(str(tmp_path / "a.tif"), fractions)
+    found = np.asarray(read_image(tmp_path / "a.tif"))
+    assert found[20, 20].tolist() == [128, 128, 128]
+    assert found[0, 0].tolist() == [255, 255, 255]
+
+
+def test_the_profile_of_a_picture_of_fractions(tmp_path):
+    swapped = ImageCms.ImageCmsProfile(SRGB).tobytes()
+    swapped = swapped.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    pixels = np.full((8, 8, 3), (200 / 255, 30 / 255, 60 / 255), np.float32)
+    tags = {258: [32] * 3, 262: [2], 277: [3], 339: [3] * 3}
+    path = write_tiff(tmp_path / "a.tif", pixels, tags)
+    assert first_pixel(path) == [200, 30, 60]
+    padded = swapped + bytes(-len(swapped) % 4)
+    path = write_tiff(
+        tmp_path / "b.tif", pixels, {**tags, 34675: list(struct.unpack(f"<{len(padded) // 4}I", padded))}
+    )
+    content = bytearray(path.read_bytes())
+    entry = content.index(struct.pack("<HH", 34675, 4))
+    content[entry + 2 : entry + 8] = struct.pack("<HI", 7, len(padded))
+    path.write_bytes(bytes(content))
+    assert np.abs(np.subtract(first_pixel(path), (60, 30, 200))).max() <= 1

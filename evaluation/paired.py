@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from dominate import tags
 from dominate.dom_tag import dom_tag
-from tqdm import tqdm
 
 from data.classes import find_classes, keep_pairs
 from evaluation.candidate import Candidate
@@ -19,6 +18,7 @@ from evaluation.people import Person, read_people, read_training_people
 from models.age_code import anchor_blends, traversal_blends
 from util.errors import UserError
 from util.html import Picture, picture_table
+from util.progress import progress
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def score(people: Sequence[Person], ages: Sequence[float], pictures_of: Pictures
 
     rows = [
         [[of_picture(picture, number, target) for target, picture in enumerate(made)] for made in pictures_of(number)]
-        for number in tqdm(range(len(people)), desc="scoring", unit="person", leave=False)
+        for number in progress(range(len(people)), desc="scoring", unit="person", leave=False)
     ]
     return Scores(*np.moveaxis(np.array(rows, dtype=np.float64), -1, 0))
 
@@ -122,7 +122,7 @@ def monotone_steps(
 ) -> np.ndarray:
     """(people,): the share of steps in each person's series, oldest last, that do not make the person younger."""
     shares = []
-    for number, person in enumerate(tqdm(people, desc="traversing", unit="person", leave=False)):
+    for number, person in enumerate(progress(people, desc="traversing", unit="person", leave=False)):
         estimates = [estimated_age(picture, person.truths, ages) for picture in series(number)]
         shares.append(np.mean(np.diff(estimates) >= 0))
     return np.array(shares)

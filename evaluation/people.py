@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from data.classes import ClassImages, find_classes, keep_pairs
 from data.masking import mask
 from data.portrait import Portrait, read_portrait
 from data.transforms import Transform
 from util.errors import UserError
+from util.progress import progress
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def read_people(
     """
     people = []
     paths = list(zip(*(images.paths for images in classes), strict=True))
-    for of_person in tqdm(paths[: int(min(most, len(paths)))], desc=what, unit="person", leave=False):
+    for of_person in progress(paths[: int(min(most, len(paths)))], desc=what, unit="person", leave=False):
         try:
             person = _person([read_portrait(path) for path in of_person], to_model_size)
             like = like or person

@@ -39,6 +39,8 @@ TRAINING_ONLY = frozenset(
     )
 )
 
+_PUBLISHED = ("males_model", "females_model")
+
 # Files that make a folder a model.
 _WEIGHTS = "*_net_*.pth"
 
@@ -163,6 +165,14 @@ def add_photo_options(photos: OptionGroup) -> None:
     )
 
 
+def add_results_options(results: OptionGroup) -> None:
+    """Adds the options of commands that write results."""
+    results.add_argument("--results_dir", type=Path, default=Path("results"), help="folder for the results")
+    results.add_argument(
+        "--overwrite", action="store_true", help="replace results that other photos or other settings made"
+    )
+
+
 def find_model(options: argparse.Namespace) -> Path:
     """The folder of the model that the options name; with --list_models, lists the models and exits.
 
@@ -178,6 +188,11 @@ def find_model(options: argparse.Namespace) -> Path:
     if not any(folder.glob(_WEIGHTS)):
         there = f"the models there are {', '.join(models)}" if models else "no model is there"
         get = "python download_models.py fetches the published ones"
+        if options.name in _PUBLISHED:
+            get = (
+                f"To fetch it and the face parser (678 MB; CC BY-NC-SA 4.0, not for commercial use): "
+                f"python download_models.py --only {options.name} deeplab_model"
+            )
         raise UserError(f"--name {options.name}: no such model in {root}; {there}. {get}")
     return folder
 

@@ -6,8 +6,30 @@ from pathlib import Path
 from typing import get_args
 
 from models.precision import Precision
-from options.base import TRAINING_ONLY, CommandParser, add_photo_options, add_shared_options, find_model, parse
+from options.base import (
+    TRAINING_ONLY,
+    CommandParser,
+    add_photo_options,
+    add_results_options,
+    add_shared_options,
+    find_model,
+    parse,
+)
+from options.given import check_effects, given_values
 from options.types import limit, non_negative_int, positive_int
+
+# Which options have an effect only if one of the others is given.
+_NEEDS = {
+    "in_the_wild": ("photos",),
+    **dict.fromkeys(("face", "parser"), ("in_the_wild",)),
+    **dict.fromkeys(("phase", "ntest", "train_people", "traversal_steps"), ("paired",)),
+}
+
+_SCORES_DEPEND_ON = (
+    *("random_seed", "precision", "no_moving_avg", "no_cond_noise", "sort_order"),
+    *("loadSize", "fineSize", "resize_or_crop", "in_the_wild", "face", "parser"),
+    *("phase", "ntest", "max_dataset_size", "train_people", "traversal_steps"),
+)
 
 
 def evaluate_parser() -> CommandParser:
@@ -45,7 +67,7 @@ def evaluate_parser() -> CommandParser:
         help="compare with the nearest of at most this many training people; 0 leaves this baseline out",
     )
     run.add_argument("--traversal_steps", type=positive_int, default=5, help="steps from one class to the next")
-    run.add_argument("--results_dir", type=Path, default=Path("results"))
+    add_results_options(run)
     run.add_argument("--random_seed", type=non_negative_int, default=0, help="seed of the age codes' noise")
     run.add_argument(
         "--precision", choices=get_args(Precision), default="fp32", help="precision of the networks' arithmetic"
@@ -55,4 +77,11 @@ def evaluate_parser() -> CommandParser:
 
 def parse_evaluate_options(parser: CommandParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parses and checks the command line; options that are not given come from the model's opt.txt."""
-    return parse(parser, argv, find_model(parser.parse_args(argv)))
+    options = parse(parser, argv, find_model(parser.parse_args(argv)))
+    check_effects(options, parser, _NEEDS)
+    return options
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, str]:
+    """The options that the scores depend on, where they differ from the defaults."""
+    return given_values(options, evaluate_parser(), _SCORES_DEPEND_ON)

@@ -174,7 +174,7 @@ def test_photos_are_scored_and_bad_ones_told(run, tmp_path, monkeypatch):
     done = run("evaluate.py", *arguments, code=1)
     assert "missing.png" in done.stderr
     assert "FID and KID are left out" in done.stderr
-    folder = tmp_path / "results" / "demo_model" / "photos_latest"
+    folder = tmp_path / "results" / "demo_model" / "photos_latest_photos"
     page = (folder / "index.html").read_text()
     assert page.count("The only one: male_1") == page.count('src="images/male_1.png"') == 1
     figures = json.loads((folder / "evaluation.json").read_text())

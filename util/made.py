@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ class MadeRecord:
             return
         remedy = "give --overwrite to replace it, or another --results_dir"
         for file in files:
-            if not file.exists():
+            # A name that is too long for a file is told when it is written.
+            if not os.path.exists(file):
                 continue
             entry = self._made.get(self._key(file))
             if entry is None:

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import get_args
 
 from models.precision import Precision
@@ -16,7 +15,7 @@ from options.base import (
     parse,
 )
 from options.given import check_effects, given_values
-from options.types import limit, non_negative_int, positive_int
+from options.types import limit, non_negative_int, path, positive_int, relative_name
 
 # Which options have an effect only if one of the others is given.
 _NEEDS = {
@@ -44,21 +43,23 @@ def evaluate_parser() -> CommandParser:
     what = run.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--paired",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="data set in which each test person has a picture in every class, always under the same file name "
         "(datasets/synthesize.py --paired makes one); training people who have them too serve as a baseline",
     )
     what.add_argument(
         "--photos",
-        type=Path,
+        type=path,
         metavar="LIST",
         help="list of image paths, an image or a folder: aligned portraits with parsing maps, or any photos with "
         "--in_the_wild; published networks judge age and identity",
     )
     what.add_argument("--list_models", action="store_true", help="list the models in --checkpoints_dir and stop")
     add_photo_options(run)
-    run.add_argument("--phase", default="test", help="prefix of the class folders of the people to score")
+    run.add_argument(
+        "--phase", type=relative_name, default="test", help="prefix of the class folders of the people to score"
+    )
     run.add_argument("--ntest", type=limit, default=limit("inf"), help="score at most this many people")
     run.add_argument(
         "--train_people",

@@ -5,7 +5,6 @@ import logging
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import get_args
 
 from models.precision import Precision
@@ -19,7 +18,18 @@ from options.base import (
     parse,
 )
 from options.given import check_effects, given_values
-from options.types import ages, anchor_step, frame_rate, integer, limit, picture_size, positive_int, random_seed
+from options.types import (
+    ages,
+    anchor_step,
+    frame_rate,
+    integer,
+    limit,
+    path,
+    picture_size,
+    positive_int,
+    random_seed,
+    relative_name,
+)
 from util.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -72,7 +82,7 @@ def test_parser() -> CommandParser:
 
     photos = parser.group("photos")
     photos.add_argument(
-        "--image_path_file", type=Path, help="a list of image paths, one a line; an image; or a folder"
+        "--image_path_file", type=path, help="a list of image paths, one a line; an image; or a folder"
     )
     add_photo_options(photos)
 
@@ -88,7 +98,9 @@ def test_parser() -> CommandParser:
     results.add_argument(
         "--precision", choices=get_args(Precision), default="fp32", help="arithmetic of the networks"
     )
-    results.add_argument("--phase", default="test", help="prefix of the class folders and of the results folder")
+    results.add_argument(
+        "--phase", type=relative_name, default="test", help="prefix of the class folders and of the results folder"
+    )
     results.add_argument("--how_many", type=positive_int, default=50, help="page: at most so many images a class")
     results.add_argument("--ntest", type=limit, default=math.inf, help="page: read at most so many images a class")
     results.add_argument("--debug_mode", action="store_true", help="page: show reconstructions too")

@@ -28,7 +28,8 @@ class FolderError(UserError):
 def write_error(target: Path, error: OSError) -> UserError:
     """The error to tell users if a file cannot be written."""
     lasting = error.errno in _LASTING
-    remedy = "free some space or choose another folder" if lasting else "choose another folder or name"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free some space, or choose another folder" if full else "choose another folder"
     kind = FolderError if lasting else UserError
     return kind(f"{target}: cannot be written ({error.strerror or error}); {remedy}")
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.commands.test_results import Page
+from tests.commands.test_use import pixels
 from tests.conftest import CLASSES, ROOT, write_dataset
 from util.files import FolderError, atomic_path
 from util.made import RECORD
@@ -169,10 +170,6 @@ def test_a_portrait_excludes_what_a_model_makes(run):
     assert "--portrait: makes nothing else" in done.stderr.splitlines()[-1]
 
 
-def stretched(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.convert("RGB")).astype(int)
-
-
 def test_each_face_of_a_photo(run, tmp_path):
     """Two portraits side by side; each face has a name, an estimated age, and pictures of its own."""
     face = Image.open(ROOT / "assets" / "astronaut.png").convert("RGB").crop((100, 0, 356, 256))
@@ -198,7 +195,9 @@ def test_each_face_of_a_photo(run, tmp_path):
 
     done = run("test.py", *asked, "pair.png", "--face", 2)
     assert "pair.png: face 2 of 2 from the left is taken" in done.stderr
-    second = stretched(Image.open(folder / "pair_portrait.png"))
-    assert np.array_equal(second, stretched(Image.open(folder / "pair_face2_portrait.png")))
+    second = pixels(folder / "pair_portrait.png")
+    assert np.array_equal(second, pixels(folder / "pair_face2_portrait.png"))
+    done = run("test.py", *asked, "pair.png", "--face", 1, code=2)
+    assert "pair_portrait.png: was made with --face 2" in done.stderr.splitlines()[-1]
     done = run("test.py", *asked, "pair.png", "--face", 3, "--overwrite", code=1)
     assert "skipped: pair.png: --face 3: only 2 found" in done.stderr

@@ -10,7 +10,7 @@ import evaluate
 from data.classes import find_classes
 from data.transforms import Transform
 from evaluation.intervals import Figure
-from evaluation.judge import Judge, Judgement
+from evaluation.judge import Judge, Judgement, tell_age
 from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
 from evaluation.pages import best_median_worst, table_text
 from evaluation.paired import crossfade, figures, monotone_steps, nearest_training_person, score
@@ -163,6 +163,21 @@ def test_a_face_is_judged_and_its_absence_told():
     assert 15 < seen.age < 60
     assert np.linalg.norm(seen.descriptor - mirrored.descriptor) < 0.6
     assert Judge()(np.full((64, 64, 3), 90, np.uint8)) is None
+
+
+def test_an_estimate_that_fails_stops_nothing(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    pixels = np.asarray(read_image(ROOT / "assets" / "astronaut.png"))
+    assert 25 < tell_age("she", pixels)["looks"] < 45
+    assert "she: looks " in caplog.text
+    assert tell_age("wall", np.full((64, 64, 3), 90, np.uint8)) == {}
+
+    def fail(pixels):
+        raise RuntimeError("the network is lost")
+
+    monkeypatch.setattr("evaluation.judge.find_boxes", fail)
+    assert tell_age("she", pixels) == {}
+    assert "she: the age could not be estimated (the network is lost)" in caplog.text
 
 
 def test_photos_are_scored_and_bad_ones_told(run, tmp_path, monkeypatch):
@@ -328,6 +343,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
         (["--paired", "people", "--name", "nobody", "--sort_order", ",".join(CLASSES)], "nobody"),
         (["--paired", "people", "--sort_order", "50-69,0-2,15-19"], "--sort_order 50-69,0-2,15-19: must be"),
         (["--photos", "nowhere"], "--photos nowhere"),
+        (["--paired", "people", "--in_the_wild"], "--in_the_wild: has no effect without --photos"),
         (["--photos", "nowhere", "--sort_order", "young,old"], "'young'"),
         ([], "--paired"),
     ],

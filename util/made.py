@@ -113,4 +113,5 @@ def source_id(source: Path) -> str:
 def _difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     """The settings that differ, as they were: `with --fps 25, without --ages`."""
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return ", ".join(f"with --{name} {old[name]}" if name in old else f"without --{name}" for name in names)
+    texts = {name: f"with --{name} {old[name]}".removesuffix(" True") for name in names if name in old}
+    return ", ".join(texts.get(name, f"without --{name}") for name in names)

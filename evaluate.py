@@ -5,17 +5,20 @@ python evaluate.py --name demo_model --paired datasets/unseen
 python evaluate.py --name females_model --photos photos.txt --in_the_wild
 """
 
+from util.errors import run_command
+
+# isort: split
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.age_classes import centre
-from data.photo_list import find_photos
+from data.photo_list import find_photos, user_path
 from evaluation.candidate import Candidate
 from evaluation.paired import evaluate_people
 from evaluation.photos import evaluate_photos
 from options.build import load_transformer, portrait_reader, transform
-from options.evaluate import evaluate_parser, parse_evaluate_options
+from options.evaluate import evaluate_parser, parse_evaluate_options, settings_of
 from util.device import choose_device
-from util.errors import run_command
+from util.made import MadeRecord
 
 
 def main() -> int:
@@ -31,16 +34,16 @@ def main() -> int:
         ages=ages,
         seed=options.random_seed,
     )
-    results = options.results_dir / options.name
+    source = user_path(str(options.photos or options.paired)).absolute()
+    named = f"photos_{options.which_epoch}_{source.stem}" if photos else f"evaluation_{options.which_epoch}"
+    folder = options.results_dir / options.name / named
+    read = portrait_reader(options, device)
+    record = MadeRecord(options.results_dir, overwrite=options.overwrite)
+    record.add([folder / "index.html"], source, settings_of(options))
     with logging_redirect_tqdm():
         if photos:
             return evaluate_photos(
-                candidate,
-                photos=photos,
-                source=options.photos,
-                read=portrait_reader(options, device),
-                device=device,
-                folder=results / f"photos_{options.which_epoch}",
+                candidate, photos=photos, source=options.photos, read=read, device=device, folder=folder
             )
         return evaluate_people(
             candidate,
@@ -49,7 +52,7 @@ def main() -> int:
             most=min(options.ntest, options.max_dataset_size),
             most_training=options.train_people,
             steps=options.traversal_steps,
-            folder=results / f"evaluation_{options.which_epoch}",
+            folder=folder,
         )
 
 

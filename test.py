@@ -1,82 +1,85 @@
 """Uses a model on photos, or on test images for a page of results; `python test.py --help` says what it can make."""
 
+from util.errors import UserError, run_command
+
+# isort: split
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from itertools import islice, zip_longest
+from itertools import islice, product, zip_longest
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.classes import ClassImages, find_classes
-from data.photo_list import find_photos, for_each_portrait, output_names
+from data.photo_list import face_name, find_photos, for_each_portrait, output_names
 from data.portrait import Portrait, read_portrait
+from evaluation.judge import tell_age
 from models.age_code import anchor_blends
 from models.transformer import AgeTransformer
 from options.build import load_transformer, portrait_reader, transform
-from options.outputs import Output, planned_outputs
+from options.given import given_values
+from options.outputs import OF_MODEL, Output, planned_outputs
 from options.test import parse_test_options, test_parser
 from util.device import choose_device
-from util.errors import UserError, run_command
+from util.files import FolderError, keep_only
 from util.html import Picture, picture_table, write_page
 from util.images import resize, write_image
+from util.made import MadeRecord
+from util.progress import progress
 
 logger = logging.getLogger(__name__)
+
+# Results of so many faces in a photo are checked before the work starts, and those of further faces as they come.
+_FACES_CHECKED = 9
 
 
 def main() -> int:
     options = parse_test_options(test_parser())
-    if options.portrait:
-        return write_portraits(options)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
     folder = options.results_dir / options.name / f"{options.phase}_{options.which_epoch}{seeded}"
     with logging_redirect_tqdm():
+        if options.portrait:
+            return use_photos(options, options.results_dir)
         return use_photos(options, folder) if options.image_path_file else write_results(options, folder)
 
 
 def use_photos(options: argparse.Namespace, folder: Path) -> int:
     """Makes of each photo what the options ask for; returns the exit code."""
     photos = find_photos(options.image_path_file, "--image_path_file")
-    outputs = planned_outputs(options)
+    outputs, to_model_size = planned_outputs(options, test_parser()), transform(options, flip=False)
     device = choose_device(options.gpu_ids)
-    transformer, read = load_transformer(options, device), portrait_reader(options, device)
-    to_model_size = transform(options, flip=False)
+    read = portrait_reader(options, device)
+    transformer = None if options.portrait else load_transformer(options, device)
+    endings = [ending for output in outputs for ending in output.endings]
+    names = output_names(photos, endings, ascii_only=options.ascii_names)
+    record = MadeRecord(options.results_dir, overwrite=options.overwrite)
+    numbers = range(1, _FACES_CHECKED + 1) if options.face == "all" else [None]
+    for photo, name in zip(photos, names, strict=True):
+        for output, number in product(outputs, numbers):
+            record.check(output.recorded(folder, face_name(name, number)), photo, output.settings)
 
     def use(name: str, portrait: Portrait) -> None:
         pixels, seed = portrait.at_size(to_model_size), noise_seed(options)
+        facts = tell_age(name, portrait.pixels) if options.in_the_wild else {}
         for output in outputs:
+            record.add(output.recorded(folder, name), portrait.path, output.settings, **facts)
             frames = rendered(output, transformer, pixels, seed, options.output_size)
-            targets = [str(folder / output.folder / f"{name}{ending}") for ending in output.endings]
-            output.write(targets, resize(pixels, options.output_size), frames)
+            output.write(output.paths(folder, name), resize(pixels, options.output_size), frames)
 
-    names = output_names(photos, [ending for output in outputs for ending in output.endings])
     skipped = for_each_portrait(photos, read, use, names)
     logger.info("%d of %d photos done; results in %s", len(photos) - skipped, len(photos), folder)
     return 1 if skipped else 0
 
 
-def write_portraits(options: argparse.Namespace) -> int:
-    """Writes the aligned and masked portrait of each photo, which needs no model; returns the exit code."""
-    photos = find_photos(options.image_path_file, "--image_path_file")
-    read, folder = portrait_reader(options, choose_device(options.gpu_ids)), options.results_dir / "portraits"
-
-    def use(name: str, portrait: Portrait) -> None:
-        write_image(folder / f"{name}_portrait.png", resize(portrait.pixels, options.output_size))
-
-    skipped = for_each_portrait(photos, read, use, output_names(photos, ["_portrait"]))
-    logger.info("%d of %d photos done; portraits in %s", len(photos) - skipped, len(photos), folder)
-    return 1 if skipped else 0
-
-
 def rendered(
-    output: Output, transformer: AgeTransformer, pixels: np.ndarray, seed: int, size: int | None
+    output: Output, transformer: AgeTransformer | None, pixels: np.ndarray, seed: int, size: int | None
 ) -> Iterator[np.ndarray]:
     """Yields an output's frames (H, W, 3) uint8 of a portrait, each made when it is asked for."""
-    frames = transformer.frames(pixels, output.blends, seed)
-    for frame in tqdm(frames, total=len(output.blends), unit="frame", leave=False):
+    frames = transformer.frames(pixels, output.blends, seed) if transformer else ()
+    for frame in progress(frames, total=len(output.blends), unit="frame", leave=False):
         yield resize(frame, size)
 
 
@@ -91,14 +94,19 @@ def write_results(options: argparse.Namespace, folder: Path) -> int:
     classes = find_classes(options.dataroot, options.phase, options.sort_order, most)
     transformer = load_transformer(options, choose_device(options.gpu_ids))
     to_model_size = transform(options, flip=False)
+    record = MadeRecord(options.results_dir, overwrite=options.overwrite)
+    settings = given_values(options, test_parser(), ("output_size", *OF_MODEL))
+    record.add([folder / "index.html"], options.dataroot, settings)
     images = in_turn(classes, options.how_many)
     rows: list[list[Picture]] = []
     skipped = 0
-    for name, path in tqdm(images, unit="image"):
+    for name, path in progress(images, unit="image"):
         try:
             pixels = read_portrait(path).at_size(to_model_size)
             for row in result_rows(options, transformer, name, pixels):
                 rows.append(written(row, folder, path.stem, name))
+        except FolderError:
+            raise
         except UserError as error:
             skipped += 1
             logger.error("skipped: %s", error)
@@ -114,6 +122,7 @@ def write_results(options: argparse.Namespace, folder: Path) -> int:
     }
     title = f"{options.name}: results of epoch {options.which_epoch}"
     write_page(folder / "index.html", title, facts, [picture_table(["input", *options.sort_order], rows)])
+    keep_only(folder / "images", {Path(picture.path).name for row in rows for picture in row})
     logger.info("%d of %d images done; see %s", done, len(images), folder / "index.html")
     return 1 if skipped else 0
 

@@ -18,7 +18,7 @@ def age_range(name: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d+)-(\d+)", name)
     if not match or int(match[1]) > int(match[2]):
-        raise UserError(f"class '{name}' is no range of years such as 15-19, which --ages needs")
+        raise UserError(f"class '{name}' is no range of years such as 15-19, which ages in years need")
     return int(match[1]), int(match[2])
 
 
@@ -44,7 +44,7 @@ def position(age: float, anchors: Sequence[str]) -> float:
         raise UserError(f"--ages: {age:g} is not an age from 0 to {OLDEST}")
     centres = [centre(name) for name in anchors]
     if centres != sorted(set(centres)):
-        raise UserError(f"--sort_order: {','.join(anchors)} is not in ascending order, which --ages needs")
+        raise UserError(f"--sort_order: {','.join(anchors)} is not in ascending order, which ages in years need")
     if age >= centres[-1]:
         return float(len(centres) - 1)
     return float(PchipInterpolator(centres, range(len(centres)))(age)) if age > centres[0] else 0.0

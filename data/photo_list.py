@@ -10,12 +10,13 @@ from itertools import chain, count
 from pathlib import Path
 from urllib.request import url2pathname
 
-from tqdm import tqdm
 from unidecode import unidecode
 
 from data.portrait import PARSINGS, Portrait
 from util.errors import UserError
+from util.files import FolderError
 from util.images import is_hidden, is_image, read_image, why_no_file
+from util.progress import progress
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ def for_each_portrait(
 ) -> int:
     """The one loop over photos: a photo that cannot be read or used is named and skipped.
 
+    The loop ends when nothing more can be written, since every other photo would fail alike.
+
     Args:
         photos: paths.
         read: makes the portraits of a path.
@@ -77,16 +80,26 @@ def for_each_portrait(
 
     Returns:
         How many photos were skipped.
+
+    Raises:
+        FolderError: the folder of the outputs cannot be written, or the disk is full.
     """
     skipped = 0
-    for photo, name in zip(tqdm(photos, unit="photo"), names, strict=True):
+    for photo, name in zip(progress(photos, unit="photo"), names, strict=True):
         try:
             for portrait in read(photo):
-                use(name if portrait.face is None else f"{name}_face{portrait.face}", portrait)
+                use(face_name(name, portrait.face), portrait)
+        except FolderError:
+            raise
         except UserError as error:
             skipped += 1
             logger.error("skipped: %s", error)
     return skipped
+
+
+def face_name(name: str, face: int | None) -> str:
+    """What the outputs of one face are called, if each face of a photo has its own."""
+    return name if face is None else f"{name}_face{face}"
 
 
 def output_names(photos: Sequence[Path], endings: Sequence[str], *, ascii_only: bool = False) -> list[str]:
@@ -94,7 +107,8 @@ def output_names(photos: Sequence[Path], endings: Sequence[str], *, ascii_only: 
 
     Args:
         photos: paths.
-        endings: all that the command appends to a name, before the file's suffix, such as "" and "_15-19".
+        endings: all that the command appends to a name, such as ".mp4" and "_15-19.png". A face's number between
+            the two cannot make equal what differs here, because no ending begins or ends with one.
         ascii_only: spell the names in plain ASCII, as old players and web servers need it.
     """
     taken: set[str] = set()

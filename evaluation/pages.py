@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 from dominate import tags
@@ -10,9 +11,12 @@ from dominate.dom_tag import dom_tag
 
 from evaluation.intervals import Figure
 from util.charts import line_chart
-from util.files import atomic_path
+from util.files import atomic_path, keep_only
 from util.html import Picture, scroll_box, write_page
 from util.images import write_image
+
+# The folder of a page's pictures, beside the page.
+IMAGES = "images"
 
 # Rows by name, and in each row the figures by name; None stands for a figure that could not be computed.
 Table = Mapping[str, Mapping[str, Figure | None]]
@@ -35,10 +39,13 @@ def write_report(
 ) -> None:
     """Writes evaluation.json and index.html, each atomically; both start with the facts and the table.
 
+    Pictures of an earlier page that this one does not show are removed.
+
     Args:
         details: further entries of the JSON.
         body: what follows the table in the page; its pictures are already in the folder.
     """
+    body = list(body)
     content = {
         **facts,
         "overall": _each(table, "value"),
@@ -54,6 +61,8 @@ def write_report(
         "With fewer than some 20 people it is too narrow."
     )
     write_page(folder / "index.html", title, shown, [_html_table(table), note, *body])
+    pictures = (image["src"] for element in body for image in element.get(tags.img))
+    keep_only(folder / IMAGES, [Path(unquote(address)).name for address in pictures])
 
 
 def chart_over_ages(
@@ -75,7 +84,7 @@ def best_median_worst(errors: Sequence[float]) -> dict[str, int]:
 
 def save_picture(folder: Path, name: str, pixels: np.ndarray, caption: str) -> Picture:
     """Writes (H, W, 3) uint8 to the page's images and returns it for the page."""
-    path = f"images/{name}.png"
+    path = f"{IMAGES}/{name}.png"
     write_image(folder / path, pixels)
     return Picture(path, caption)
 

@@ -18,6 +18,7 @@ from options.types import (
     integer,
     limit,
     non_negative_int,
+    path,
     positive_int,
     relative_name,
 )
@@ -39,10 +40,12 @@ TRAINING_ONLY = frozenset(
     )
 )
 
+_PUBLISHED = ("males_model", "females_model")
+
 # Files that make a folder a model.
 _WEIGHTS = "*_net_*.pth"
 
-_METAVARS = {None: "NAME", relative_name: "NAME", Path: "PATH", gpu_ids: "IDS", class_names: "NAMES", boolean: "BOOL"}
+_METAVARS = {None: "NAME", relative_name: "NAME", path: "PATH", gpu_ids: "IDS", class_names: "NAMES", boolean: "BOOL"}
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -99,13 +102,13 @@ def add_shared_options(parser: CommandParser) -> None:
     """Adds the options that every command takes, with the method's defaults."""
     run = parser.group("model and machine")
     run.add_argument("--name", type=relative_name, default="debug", help="model: a folder below --checkpoints_dir")
-    run.add_argument("--checkpoints_dir", type=Path, default=Path("checkpoints"), help="folder that holds the models")
+    run.add_argument("--checkpoints_dir", type=path, default=Path("checkpoints"), help="folder that holds the models")
     run.add_argument("--which_epoch", type=relative_name, default="latest", help="checkpoint: latest or an epoch")
     run.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="GPUs, such as 0,1; -1 stands for the CPU")
     run.add_argument("--verbose", action="store_true", help="describe the networks")
 
     data = parser.group("data")
-    data.add_argument("--dataroot", type=Path, default=Path("datasets/males"), help="folder of the data set")
+    data.add_argument("--dataroot", type=path, default=Path("datasets/males"), help="folder of the data set")
     data.add_argument("--batchSize", type=integer(1, 65536), default=1, help="pairs in a batch")
     data.add_argument("--loadSize", type=integer(4, 8192), default=256, help="pictures are resized to so many pixels")
     data.add_argument("--fineSize", type=integer(4, 8192), default=256, help="and then cut to so many pixels")
@@ -163,6 +166,14 @@ def add_photo_options(photos: OptionGroup) -> None:
     )
 
 
+def add_results_options(results: OptionGroup) -> None:
+    """Adds the options of commands that write results."""
+    results.add_argument("--results_dir", type=path, default=Path("results"), help="folder for the results")
+    results.add_argument(
+        "--overwrite", action="store_true", help="replace results that other photos or other settings made"
+    )
+
+
 def find_model(options: argparse.Namespace) -> Path:
     """The folder of the model that the options name; with --list_models, lists the models and exits.
 
@@ -178,6 +189,11 @@ def find_model(options: argparse.Namespace) -> Path:
     if not any(folder.glob(_WEIGHTS)):
         there = f"the models there are {', '.join(models)}" if models else "no model is there"
         get = "python download_models.py fetches the published ones"
+        if options.name in _PUBLISHED:
+            get = (
+                f"To fetch it and the face parser (678 MB; CC BY-NC-SA 4.0, not for commercial use): "
+                f"python download_models.py --only {options.name} deeplab_model"
+            )
         raise UserError(f"--name {options.name}: no such model in {root}; {there}. {get}")
     return folder
 

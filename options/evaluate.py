@@ -2,12 +2,33 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import get_args
 
 from models.precision import Precision
-from options.base import TRAINING_ONLY, CommandParser, add_photo_options, add_shared_options, find_model, parse
-from options.types import limit, non_negative_int, positive_int
+from options.base import (
+    TRAINING_ONLY,
+    CommandParser,
+    add_photo_options,
+    add_results_options,
+    add_shared_options,
+    find_model,
+    parse,
+)
+from options.given import check_effects, given_values
+from options.types import limit, non_negative_int, path, positive_int, relative_name
+
+# Which options have an effect only if one of the others is given.
+_NEEDS = {
+    "in_the_wild": ("photos",),
+    **dict.fromkeys(("face", "parser"), ("in_the_wild",)),
+    **dict.fromkeys(("phase", "ntest", "train_people", "traversal_steps"), ("paired",)),
+}
+
+_SCORES_DEPEND_ON = (
+    *("random_seed", "precision", "no_moving_avg", "no_cond_noise", "sort_order"),
+    *("loadSize", "fineSize", "resize_or_crop", "in_the_wild", "face", "parser"),
+    *("phase", "ntest", "max_dataset_size", "train_people", "traversal_steps"),
+)
 
 
 def evaluate_parser() -> CommandParser:
@@ -22,21 +43,23 @@ def evaluate_parser() -> CommandParser:
     what = run.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--paired",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="data set in which each test person has a picture in every class, always under the same file name "
         "(datasets/synthesize.py --paired makes one); training people who have them too serve as a baseline",
     )
     what.add_argument(
         "--photos",
-        type=Path,
+        type=path,
         metavar="LIST",
         help="list of image paths, an image or a folder: aligned portraits with parsing maps, or any photos with "
         "--in_the_wild; published networks judge age and identity",
     )
     what.add_argument("--list_models", action="store_true", help="list the models in --checkpoints_dir and stop")
     add_photo_options(run)
-    run.add_argument("--phase", default="test", help="prefix of the class folders of the people to score")
+    run.add_argument(
+        "--phase", type=relative_name, default="test", help="prefix of the class folders of the people to score"
+    )
     run.add_argument("--ntest", type=limit, default=limit("inf"), help="score at most this many people")
     run.add_argument(
         "--train_people",
@@ -45,7 +68,7 @@ def evaluate_parser() -> CommandParser:
         help="compare with the nearest of at most this many training people; 0 leaves this baseline out",
     )
     run.add_argument("--traversal_steps", type=positive_int, default=5, help="steps from one class to the next")
-    run.add_argument("--results_dir", type=Path, default=Path("results"))
+    add_results_options(run)
     run.add_argument("--random_seed", type=non_negative_int, default=0, help="seed of the age codes' noise")
     run.add_argument(
         "--precision", choices=get_args(Precision), default="fp32", help="precision of the networks' arithmetic"
@@ -55,4 +78,11 @@ def evaluate_parser() -> CommandParser:
 
 def parse_evaluate_options(parser: CommandParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parses and checks the command line; options that are not given come from the model's opt.txt."""
-    return parse(parser, argv, find_model(parser.parse_args(argv)))
+    options = parse(parser, argv, find_model(parser.parse_args(argv)))
+    check_effects(options, parser, _NEEDS)
+    return options
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, str]:
+    """The options that the scores depend on, where they differ from the defaults."""
+    return given_values(options, evaluate_parser(), _SCORES_DEPEND_ON)

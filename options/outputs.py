@@ -1,7 +1,7 @@
 """What test.py's options ask for of each portrait, as a list of outputs."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -12,13 +12,20 @@ from torch import Tensor
 
 from data.age_classes import position
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
+from options.base import CommandParser
+from options.given import given_values
 from util.errors import UserError
+from util.files import keep_only
 from util.images import write_image
 from util.sheets import row_after_gap
 from util.video import write_video
 
 # Pillow, and programs that open pictures with it, refuse larger ones.
 _MOST_PIXELS = 178_000_000
+
+# The options that a portrait depends on, and those that everything a model makes of it depends on too.
+_OF_PORTRAIT = ("in_the_wild", "parser", "face", "output_size", "loadSize")
+OF_MODEL = ("fineSize", "resize_or_crop", "sort_order", "precision", "no_moving_avg", "no_cond_noise")
 
 
 @dataclass(frozen=True)
@@ -27,18 +34,29 @@ class Output:
 
     Attributes:
         folder: where it goes below the folder of results.
-        endings: of its files' names, after the name of the photo and before the suffix.
+        endings: of its files' names, after the name of the photo.
         blends: (F, num_classes), the series of ages.
-        write: takes the files' paths without suffix, the input (H, W, 3) uint8, and the frames.
+        write: takes the files' paths, the input (H, W, 3) uint8, and the frames.
+        settings: the options that its pictures depend on, where they differ from the defaults.
     """
 
     folder: str
     endings: Sequence[str]
     blends: Tensor
-    write: Callable[[Sequence[str], np.ndarray, Iterator[np.ndarray]], None]
+    write: Callable[[Sequence[Path], np.ndarray, Iterator[np.ndarray]], None]
+    settings: Mapping[str, str]
+
+    def paths(self, results: Path, name: str) -> list[Path]:
+        """Its files for a photo of that name."""
+        return [results / self.folder / f"{name}{ending}" for ending in self.endings]
+
+    def recorded(self, results: Path, name: str) -> list[Path]:
+        """Its files, or the one folder that holds numbered pictures: what the record of results names."""
+        ends = dict.fromkeys(ending.split("/")[0] for ending in self.endings)
+        return [results / self.folder / f"{name}{end}" for end in ends]
 
 
-def planned_outputs(options: argparse.Namespace) -> list[Output]:
+def planned_outputs(options: argparse.Namespace, parser: CommandParser) -> list[Output]:
     """The outputs that the options ask for.
 
     Raises:
@@ -47,36 +65,47 @@ def planned_outputs(options: argparse.Namespace) -> list[Output]:
     classes, count = options.sort_order, len(options.sort_order)
     asked = position_blends(count, [position(age, classes) for age in options.ages]) if options.ages else None
     anchors = anchor_blends(count) if asked is None else asked
+    settings = partial(given_values, options, parser)
+    if options.portrait:
+        return [Output("portraits", ["_portrait.png"], anchors[:0], _write_input, settings(_OF_PORTRAIT))]
     outputs: list[Output] = []
     if options.compare_to_trained_outputs:
         number, jump = options.compare_to_trained_class, options.trained_class_jump
         blends = path_blends(count, number - jump, number + jump, options.interp_step)
-        outputs += _series_outputs(options, f"_compare_to_{number}_jump_{jump}", blends)
+        outputs += _series_outputs(options, f"_compare_to_{number}_jump_{jump}", blends, settings)
     elif options.traverse:
         blends = traversal_blends(count, options.interp_step) if asked is None else asked
-        outputs += _series_outputs(options, "", blends)
+        outputs += _series_outputs(options, "", blends, settings)
+    shared = settings((*_OF_PORTRAIT, *OF_MODEL))
     if options.deploy and options.full_progression:
-        outputs.append(Output("deploy", [""], anchors, _write_row))
+        outputs.append(Output("deploy", [".png"], anchors, _write_row, settings((*_OF_PORTRAIT, *OF_MODEL, "ages"))))
     elif options.deploy:
-        labels = [f"_{age:g}" for age in options.ages] if options.ages else [f"_{name}" for name in classes]
-        outputs.append(Output("deploy", ["_input"], anchors[:0], _write_input))
-        outputs.append(Output("deploy", labels, anchors, _write_pictures))
+        labels = [f"{age:g}" for age in options.ages] if options.ages else classes
+        outputs.append(Output("deploy", ["_input.png"], anchors[:0], _write_input, shared))
+        outputs.append(Output("deploy", [f"_{label}.png" for label in labels], anchors, _write_pictures, shared))
     if options.in_the_wild:
         folders = dict.fromkeys(output.folder for output in outputs)
-        outputs += [Output(folder, ["_portrait"], anchors[:0], _write_input) for folder in folders]
+        outputs += [Output(folder, ["_portrait.png"], anchors[:0], _write_input, shared) for folder in folders]
     _check_rows(outputs, options.output_size or options.fineSize)
     return outputs
 
 
-def _series_outputs(options: argparse.Namespace, ending: str, blends: Tensor) -> Iterator[Output]:
+def _series_outputs(
+    options: argparse.Namespace,
+    ending: str,
+    blends: Tensor,
+    settings: Callable[[Sequence[str]], Mapping[str, str]],
+) -> Iterator[Output]:
     """A series as a video, as numbered pictures in a folder, or else as a row."""
+    needed = (*_OF_PORTRAIT, *OF_MODEL, "ages", "interp_step")
     if options.make_video:
-        yield Output("traversal", [ending], blends, partial(_write_video, options.fps, options.crf))
+        write = partial(_write_video, options.fps, options.crf)
+        yield Output("traversal", [f"{ending}.mp4"], blends, write, settings((*needed, "fps", "crf")))
     if options.frames:
-        numbered = [f"{ending}/{number:03d}" for number in range(len(blends))]
-        yield Output("traversal", numbered, blends, _write_pictures)
+        numbered = [f"{ending}/{number:03d}.png" for number in range(len(blends))]
+        yield Output("traversal", numbered, blends, _write_folder, settings(needed))
     if not options.make_video and not options.frames:
-        yield Output("traversal", [ending], blends, _write_row)
+        yield Output("traversal", [f"{ending}.png"], blends, _write_row, settings(needed))
 
 
 def _check_rows(outputs: list[Output], size: int) -> None:
@@ -89,20 +118,25 @@ def _check_rows(outputs: list[Output], size: int) -> None:
             )
 
 
-def _write_input(targets: Sequence[str], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
-    write_image(Path(f"{targets[0]}.png"), portrait)
+def _write_input(paths: Sequence[Path], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
+    write_image(paths[0], portrait)
 
 
-def _write_row(targets: Sequence[str], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
-    write_image(Path(f"{targets[0]}.png"), row_after_gap(portrait, frames))
+def _write_row(paths: Sequence[Path], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
+    write_image(paths[0], row_after_gap(portrait, frames))
 
 
-def _write_pictures(targets: Sequence[str], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
-    for target, frame in zip(targets, frames, strict=True):
-        write_image(Path(f"{target}.png"), frame)
+def _write_pictures(paths: Sequence[Path], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
+    for path, frame in zip(paths, frames, strict=True):
+        write_image(path, frame)
+
+
+def _write_folder(paths: Sequence[Path], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
+    _write_pictures(paths, portrait, frames)
+    keep_only(paths[0].parent, [path.name for path in paths])
 
 
 def _write_video(
-    fps: Fraction, crf: int, targets: Sequence[str], portrait: np.ndarray, frames: Iterator[np.ndarray]
+    fps: Fraction, crf: int, paths: Sequence[Path], portrait: np.ndarray, frames: Iterator[np.ndarray]
 ) -> None:
-    write_video(Path(f"{targets[0]}.mp4"), frames, fps, crf)
+    write_video(paths[0], frames, fps, crf)

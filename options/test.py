@@ -5,12 +5,31 @@ import logging
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import get_args
 
 from models.precision import Precision
-from options.base import TRAINING_ONLY, CommandParser, add_photo_options, add_shared_options, find_model, parse
-from options.types import ages, anchor_step, frame_rate, integer, limit, picture_size, positive_int, random_seed
+from options.base import (
+    TRAINING_ONLY,
+    CommandParser,
+    add_photo_options,
+    add_results_options,
+    add_shared_options,
+    find_model,
+    parse,
+)
+from options.given import check_effects, given_values
+from options.types import (
+    ages,
+    anchor_step,
+    frame_rate,
+    integer,
+    limit,
+    path,
+    picture_size,
+    positive_int,
+    random_seed,
+    relative_name,
+)
 from util.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -23,7 +42,7 @@ _OF_PHOTOS = ("traverse", "deploy", "compare_to_trained_outputs", "portrait")
 _OF_PAGE = ("debug_mode", "how_many", "ntest")
 # Which options have an effect only if one of the others is given.
 _NEEDS = {
-    **dict.fromkeys(("image_path_file", "in_the_wild"), _OF_PHOTOS),
+    **dict.fromkeys(("image_path_file", "in_the_wild", "ascii_names"), _OF_PHOTOS),
     **dict.fromkeys(("make_video", "frames", "interp_step"), ("traverse", "compare_to_trained_outputs")),
     **dict.fromkeys(("compare_to_trained_class", "trained_class_jump"), ("compare_to_trained_outputs",)),
     **dict.fromkeys(("fps", "crf"), ("make_video",)),
@@ -63,12 +82,15 @@ def test_parser() -> CommandParser:
 
     photos = parser.group("photos")
     photos.add_argument(
-        "--image_path_file", type=Path, help="a list of image paths, one a line; an image; or a folder"
+        "--image_path_file", type=path, help="a list of image paths, one a line; an image; or a folder"
     )
     add_photo_options(photos)
 
     results = parser.group("results")
-    results.add_argument("--results_dir", type=Path, default=Path("results"), help="folder for the results")
+    add_results_options(results)
+    results.add_argument(
+        "--ascii_names", action="store_true", help="spell the names of results in plain ASCII, for old players"
+    )
     results.add_argument("--output_size", type=picture_size, help="scale pictures and videos to so many pixels")
     results.add_argument("--fps", type=frame_rate, default=Fraction(20), help="frames a second of videos")
     results.add_argument("--crf", type=integer(1, 51), default=16, help="quality of videos, from 1 (best) to 51")
@@ -76,7 +98,9 @@ def test_parser() -> CommandParser:
     results.add_argument(
         "--precision", choices=get_args(Precision), default="fp32", help="arithmetic of the networks"
     )
-    results.add_argument("--phase", default="test", help="prefix of the class folders and of the results folder")
+    results.add_argument(
+        "--phase", type=relative_name, default="test", help="prefix of the class folders and of the results folder"
+    )
     results.add_argument("--how_many", type=positive_int, default=50, help="page: at most so many images a class")
     results.add_argument("--ntest", type=limit, default=math.inf, help="page: read at most so many images a class")
     results.add_argument("--debug_mode", action="store_true", help="page: show reconstructions too")
@@ -92,7 +116,11 @@ def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None)
     options = parse(parser, argv, None if known.portrait else find_model(known))
     if any(getattr(options, name) for name in _OF_PHOTOS) and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
-    _check_effects(options, parser)
+    if options.portrait and any(getattr(options, name) for name in _OF_PHOTOS[:-1]):
+        raise UserError("--portrait: makes nothing else; leave it out, or the options of what a model makes")
+    check_effects(options, parser, _NEEDS)
+    for name in given_values(options, parser, _OF_PAGE) if options.image_path_file else ():
+        logger.warning("--%s: has no effect on photos; it is for the page of test images", name)
     if options.compare_to_trained_outputs:
         if options.ages and not options.deploy:
             raise UserError("--ages: leave it out with --compare_to_trained_outputs, whose series is between classes")
@@ -103,17 +131,3 @@ def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None)
                 f"it must be from {jump} to {last - jump}"
             )
     return options
-
-
-def _check_effects(options: argparse.Namespace, parser: CommandParser) -> None:
-    """Tells of options without effect: a request that would not be met is an error, an idle setting a warning."""
-    given = {name for name in vars(options) if getattr(options, name) != parser.get_default(name)}
-    for name, needed in _NEEDS.items():
-        if name not in given or given.intersection(needed):
-            continue
-        told = f"--{name}: has no effect without {' or '.join(f'--{other}' for other in needed)}"
-        if parser.get_default(name) in (None, False):
-            raise UserError(f"{told}; add one of these, or leave --{name} out")
-        logger.warning("%s", told)
-    for name in sorted(given.intersection(_OF_PAGE)) if options.image_path_file else ():
-        logger.warning("--%s: has no effect on photos; it is for the page of test images", name)

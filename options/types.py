@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 
 def boolean(text: str) -> bool:
@@ -89,6 +90,13 @@ def gpu_ids(text: str) -> tuple[int, ...]:
             f"'{text}' is not a list of different GPUs such as 0 or 0,1, numbered from 0; -1 stands for the CPU"
         )
     return numbers
+
+
+def path(text: str) -> Path:
+    """A path; an empty one, as an unset variable in a script gives it, would stand for the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; give a path, or . for the current folder")
+    return Path(text)
 
 
 def relative_name(text: str) -> str:

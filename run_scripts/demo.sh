@@ -2,20 +2,22 @@
 # Makes a video and a row of six ages of each portrait: bash run_scripts/demo.sh [PHOTO...] [--name MODEL]
 set -euo pipefail
 
-usage="usage: bash run_scripts/demo.sh [PHOTO...] [--name MODEL] [--no_download]
+usage="usage: bash run_scripts/demo.sh [PHOTO...] [--name MODEL] [--no_download] [--overwrite]
 
 Without photos: synthetic people, drawn on the spot, with the demo model.
 With photos: any portraits, with MODEL. males_model and females_model are fetched if they are not there, together with
 the published face parser; --no_download refuses that. Without MODEL, only the portrait that it would get is made.
+Results that another photo of the same name has are refused; --overwrite replaces them.
 Results go to results/ (RESULTS_DIR=... changes that; MIRROR=http://... fetches from a server of your own)."
 
-start=$PWD name="" download=yes photos=()
+start=$PWD name="" download=yes overwrite="" photos=()
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) echo "$usage"; exit 0 ;;
     --name) [ $# -ge 2 ] || { echo "error: --name: needs a model's name, which is a folder of checkpoints/" >&2; exit 2; }
             name=$2; shift 2 ;;
     --no_download) download=no; shift ;;
+    --overwrite) overwrite=yes; shift ;;
     -*) echo "error: $1: no such option
 $usage" >&2; exit 2 ;;
     # setup.sh changes to the checkout, so a relative path must be made absolute before.
@@ -77,7 +79,7 @@ fi
 touch "$work/before"
 code=0
 python test.py ${name:+--name "$name"} --gpu_ids "${GPU_IDS:-0}" "${make[@]}" \
-  --output_size 256 --results_dir "$results" "${source[@]}" || code=$?
+  --output_size 256 --results_dir "$results" "${source[@]}" ${overwrite:+--overwrite} || code=$?
 
 # If nothing was made, test.py has said why.
 [ -d "$results" ] || exit "$code"

@@ -48,5 +48,7 @@ def test_source_files_exist(page):
 def test_options_exist(page):
     sources = [name for name in TRACKED if name.endswith(".py") and not name.startswith("tests/")]
     declared = re.findall(r'"(--[a-zA-Z][\w-]*)"', "".join((ROOT / name).read_text("utf-8") for name in sources))
+    scripts = "".join(path.read_text("utf-8") for path in (ROOT / "run_scripts").glob("*.sh"))
+    declared += re.findall(r"^ +(--\w+)\)", scripts, re.MULTILINE)
     named = set(re.findall(r"(?<![\w-])--[a-zA-Z]\w*(?:-\w+)*", page.read_text(encoding="utf-8")))
     assert sorted(named - set(declared) - OTHERS) == []

@@ -1,5 +1,6 @@
 """Files and folders that appear complete or not at all, and names for them."""
 
+import errno
 import os
 import re
 import shlex
@@ -7,7 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,22 @@ from util.errors import UserError
 
 # Stands in each folder that was built here, and holds the command. Only such a folder may be replaced.
 MARKER = ".made_by"
+
+# These errors will meet the next file in the same folder too.
+_LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.ENOTDIR, errno.EEXIST)
+
+
+class FolderError(UserError):
+    """Nothing more can be written to a folder, so that a batch should stop."""
+
+
+def write_error(target: Path, error: OSError) -> UserError:
+    """The error to tell users if a file cannot be written."""
+    lasting = error.errno in _LASTING
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free some space, or choose another folder" if full else "choose another folder"
+    kind = FolderError if lasting else UserError
+    return kind(f"{target}: cannot be written ({error.strerror or error}); {remedy}")
 
 
 @contextmanager
@@ -25,13 +42,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
     name keeps the target's suffix, which image and video writers choose their format by.
 
     Raises:
-        UserError: the folder cannot be written to, or the disk is full.
+        FolderError: the folder cannot be written to, or the disk is full.
+        UserError: this file alone cannot be written.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.suffix, dir=target.parent)
     except OSError as error:
-        raise UserError(f"{target}: cannot be written ({error.strerror}); choose another folder") from error
+        raise write_error(target, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -44,7 +62,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
-        raise UserError(f"{target}: cannot be written ({error}); free some space or choose another folder") from error
+        raise write_error(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -103,6 +121,13 @@ def check_free(target: Path, *, overwrite: bool) -> None:
             raise UserError(
                 f"{target}: holds another result; give --overwrite to replace it, or choose another folder"
             )
+
+
+def keep_only(folder: Path, names: Collection[str]) -> None:
+    """Removes the files of a folder of results that are not part of the newest one."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_file() and path.name not in names:
+            path.unlink()
 
 
 def ascii_name(name: str) -> str:

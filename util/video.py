@@ -43,6 +43,8 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, c
                     count += 1
                 container.mux(stream.encode())
         except av.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise  # atomic_path tells of full disks and the like
             raise UserError(f"{path}: the video cannot be written ({error})") from error
     return count
 

@@ -28,6 +28,7 @@ from options.test import parse_test_options
 from options.test import test_parser as parser_of_test
 from tests.conftest import ROOT
 from tests.util.test_download import missing, server  # noqa: F401
+from util.made import RECORD
 
 # Another population than that of run_scripts/train_demo.sh.
 UNSEEN = 2026
@@ -98,7 +99,7 @@ def test_the_demo_model_makes_a_photo_old_only_when_asked(tmp_path):
 def checkout(tmp_path):
     """A copy of the project that has no published models, whatever the real one has."""
     folder = tmp_path / "checkout"
-    for room in ("data", "datasets", "models", "options", "run_scripts", "util"):
+    for room in ("data", "datasets", "evaluation", "models", "options", "run_scripts", "util"):
         ignored = shutil.ignore_patterns("__pycache__", "*.dat", "males", "females", "*people*")
         shutil.copytree(ROOT / room, folder / room, ignore=ignored)
     for name in ("download_models.py", "test.py", "requirements.txt", "build-constraints.txt"):
@@ -111,7 +112,8 @@ def test_without_a_model_a_photo_gives_its_portrait_and_the_next_command(tmp_pat
     shutil.copy(ROOT / "assets" / "astronaut.png", photo)
     done = demo(photo, results=tmp_path / "results", checkout=checkout)
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in (tmp_path / "results").rglob("*.*")] == ["my photo_portrait.png"]
+    made = sorted(path.name for path in (tmp_path / "results").rglob("*.*"))
+    assert made == [RECORD, "my photo_portrait.png"]
     assert_is_the_portrait(tmp_path / "results" / "portraits" / "my photo_portrait.png")
     (command,) = (line for line in done.stdout.splitlines() if line.endswith("--name females_model"))
     assert shlex.split(command) == ["bash", "run_scripts/demo.sh", str(photo), "--name", "females_model"]

@@ -237,6 +237,7 @@ def test_a_mistake_is_one_clear_line(use, photo, tmp_path, arguments, complaint)
         ("--name", "/evil", "is not a name"),
         ("--name", "C:\\evil", "is not a name"),
         ("--which_epoch", "../latest", "is not a name"),
+        ("--phase", "../test", "is not a name"),
     ],
 )
 def test_a_value_out_of_bounds_is_told_with_its_range(capsys, option, value, bounds):
@@ -245,6 +246,14 @@ def test_a_value_out_of_bounds_is_told_with_its_range(capsys, option, value, bou
     assert stopped.value.code == 2
     assert f"argument {option}: '{value}'" in (told := capsys.readouterr().err.splitlines()[-1])
     assert bounds in told
+
+
+@pytest.mark.parametrize("option", ["--results_dir", "--image_path_file", "--dataroot", "--checkpoints_dir"])
+def test_an_empty_path_is_told(capsys, option):
+    """A script's unset variable should not stand for the current folder."""
+    with pytest.raises(SystemExit):
+        make_test_parser().parse_args([option, ""])
+    assert f"argument {option}: is empty" in capsys.readouterr().err
 
 
 def test_values_within_bounds():

@@ -10,7 +10,7 @@ import evaluate
 from data.classes import find_classes
 from data.transforms import Transform
 from evaluation.intervals import Figure
-from evaluation.judge import Judge, Judgement
+from evaluation.judge import Judge, Judgement, tell_age
 from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
 from evaluation.pages import best_median_worst, table_text
 from evaluation.paired import crossfade, figures, monotone_steps, nearest_training_person, score
@@ -165,6 +165,21 @@ def test_a_face_is_judged_and_its_absence_reported():
     assert Judge()(np.full((64, 64, 3), 90, np.uint8)) is None
 
 
+def test_an_estimate_that_fails_stops_nothing(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    pixels = np.asarray(read_image(ROOT / "assets" / "astronaut.png"))
+    assert 25 < tell_age("she", pixels)["looks"] < 45
+    assert "she: looks " in caplog.text
+    assert tell_age("wall", np.full((64, 64, 3), 90, np.uint8)) == {}
+
+    def fail(pixels):
+        raise RuntimeError("the network is lost")
+
+    monkeypatch.setattr("evaluation.judge.find_boxes", fail)
+    assert tell_age("she", pixels) == {}
+    assert "she: the age could not be estimated (the network is lost)" in caplog.text
+
+
 def test_photos_are_scored_and_bad_ones_reported(run, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     listed = tmp_path / "photos.txt"
@@ -174,7 +189,7 @@ def test_photos_are_scored_and_bad_ones_reported(run, tmp_path, monkeypatch):
     done = run("evaluate.py", *arguments, code=1)
     assert "missing.png" in done.stderr
     assert "FID and KID are left out" in done.stderr
-    folder = tmp_path / "results" / "demo_model" / "photos_latest"
+    folder = tmp_path / "results" / "demo_model" / "photos_latest_photos"
     page = (folder / "index.html").read_text()
     assert page.count("The only one: male_1") == page.count('src="images/male_1.png"') == 1
     figures = json.loads((folder / "evaluation.json").read_text())
@@ -328,6 +343,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
         (["--paired", "people", "--name", "nobody", "--sort_order", ",".join(CLASSES)], "nobody"),
         (["--paired", "people", "--sort_order", "50-69,0-2,15-19"], "--sort_order 50-69,0-2,15-19: must be"),
         (["--photos", "nowhere"], "--photos nowhere"),
+        (["--paired", "people", "--in_the_wild"], "--in_the_wild: has no effect without --photos"),
         (["--photos", "nowhere", "--sort_order", "young,old"], "'young'"),
         ([], "--paired"),
     ],

@@ -1,0 +1,34 @@
+"""Which options differ from their defaults, and what that is good for."""
+
+import argparse
+import logging
+from collections.abc import Collection, Mapping
+
+from options.base import CommandParser
+from options.opt_file import value_text
+from util.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+def given_values(options: argparse.Namespace, parser: CommandParser, names: Collection[str]) -> dict[str, str]:
+    """The options of those names that differ from their defaults, as they are written on the command line."""
+    values = {name: getattr(options, name) for name in names}
+    return {name: value_text(value) for name, value in values.items() if value != parser.get_default(name)}
+
+
+def check_effects(options: argparse.Namespace, parser: CommandParser, needs: Mapping[str, Collection[str]]) -> None:
+    """Tells of options without effect: a request that would not be met is an error, an idle setting a warning.
+
+    Args:
+        options, parser: of the command.
+        needs: for an option, those of which it needs at least one.
+    """
+    given = given_values(options, parser, vars(options))
+    for name, needed in needs.items():
+        if name not in given or given.keys() & needed:
+            continue
+        told = f"--{name}: has no effect without {' or '.join(f'--{other}' for other in needed)}"
+        if parser.get_default(name) in (None, False):
+            raise UserError(f"{told}; add one of these, or leave --{name} out")
+        logger.warning("%s", told)

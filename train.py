@@ -55,7 +55,7 @@ def train(run: Run, stop: StopRequest) -> None:
     for epoch in range(run.position.epoch, cadence.epochs + 1):
         trainer.start_epoch(epoch)
         for number, batch in batches(run, epoch, reported):
-            made = trainer.step(batch)
+            trainer.step(batch)
             total = trainer.iteration * pairs
             if due(total, cadence.print, pairs):
                 # Only reading the losses waits for the GPU. Other iterations are handed to it ahead of time.
@@ -65,7 +65,7 @@ def train(run: Run, stop: StopRequest) -> None:
                 visualizer.losses(Progress(epoch, number * pairs, total, seconds), losses)
             if visualizer.wants_pictures(total, pairs):
                 progress = Progress(epoch, number * pairs, total, seconds)
-                visualizer.pictures(progress, first_pictures(batch, made, run.classes), pairs)
+                visualizer.pictures(progress, first_pictures(batch, trainer.show(batch), run.classes), pairs)
             stopped = run.processes.any(bool(stop))
             if stopped or due(total, cadence.save_latest, pairs):
                 save_all(run, ["latest"], Position(epoch, number), f"epoch{epoch}_{number * pairs}.png")

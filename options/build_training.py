@@ -149,6 +149,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
             cuda_graph=options.cuda_graph,
         ),
         processes=processes,
+        moving_average=not options.no_moving_avg,
     )
     if options.load_pretrain:
         model = pretrained_model(options)
@@ -194,7 +195,7 @@ def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path,
 
 
 def sample_writer(trainer: Trainer, inputs: Sequence[np.ndarray]) -> Callable[[Path], None]:
-    """Writes a picture of what the moving average makes of the inputs; always with the same age codes."""
+    """Writes a picture of what the model that is used makes of the inputs; always with the same age codes."""
     transformer = AgeTransformer(trainer.average, trainer.device, trainer.noise_sigma)
     render = partial(transformer.frames, blends=anchor_blends(len(inputs)), seed=0)
     return partial(write_samples, inputs=inputs, render=render)

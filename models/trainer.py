@@ -154,17 +154,24 @@ class Trainer:
             "rng": self.rng.get_state(),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over a `state_dict`. Learning rates are not a part of it: they follow from the epoch and the options.
+    def load_state_dict(self, state: Mapping[str, Any], *, moments: bool = True) -> None:
+        """Takes over a `state_dict`, without Adam's `moments` if those cannot be used.
+
+        Learning rates are not a part of it: they follow from the epoch and the options.
 
         Raises:
             KeyError, ValueError: it does not fit.
         """
-        load_moments(self.optimizer_g, state["optimizer_g"])
-        load_moments(self.optimizer_d, state["optimizer_d"])
+        if moments:
+            load_moments(self.optimizer_g, state["optimizer_g"])
+            load_moments(self.optimizer_d, state["optimizer_d"])
         self.rng.set_state(state["rng"])
-        self.iteration = state["iteration"]
-        self._record = LossRecord(self.device, iteration=self.iteration)
+        self.start_at(state["iteration"])
+
+    def start_at(self, iteration: int) -> None:
+        """Goes on after so many iterations."""
+        self.iteration = iteration
+        self._record = LossRecord(self.device, iteration=iteration)
 
     def _iterate(self, global_size: int | None, *tensors: Tensor) -> _Losses:
         """One iteration on tensors alone, as a CUDA graph needs it: those of the batch, then of both steps' codes."""

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from util.errors import UserError
@@ -104,6 +104,42 @@ def check_free(target: Path, *, overwrite: bool) -> None:
             raise UserError(
                 f"{target}: holds another result; give --overwrite to replace it, or choose another folder"
             )
+
+
+@contextmanager
+def locked(folder: Path, message: str) -> Iterator[None]:
+    """Within it, no other process can lock the folder, which is made if needed. The lock ends with the process.
+
+    Raises:
+        UserError: another process holds the lock. The message begins with `message` and names that process.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks.
+        yield
+        return
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+    with file:
+        try:
+            # Unlike flock's, these locks are not inherited by the processes that read pictures.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            raise UserError(f"{message} (process {file.read().strip()})") from None
+        try:
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # It holds something by now.
+                folder.rmdir()
 
 
 def ascii_name(name: str) -> str:

@@ -141,6 +141,10 @@ def test_debug_goes_on_with_one_more_epoch(run, dataset, tmp_path):
     assert (tmp_path / "checkpoints" / "run" / "iter.txt").read_text() == "3,0\n"
 
 
-def test_a_class_folder_that_is_not_listed_is_named(run, dataset):
-    (dataset / "train3-6").mkdir()
-    assert "train3-6" in run("train.py", *RUN, code=2).stderr
+def test_spare_class_folders_are_named_in_one_line_and_left_alone(run, dataset):
+    """The original's create_dataset makes ten, of which --sort_order takes six."""
+    for name in ("3-6", "70-120"):
+        (dataset / f"train{name}").mkdir()
+    done = run("train.py", *RUN, "--epochs", 1)
+    (line,) = [line for line in done.stderr.splitlines() if "train3-6" in line]
+    assert line == "class folders that --sort_order does not name are left alone: train3-6, train70-120"

@@ -35,8 +35,8 @@ def claimed(options: argparse.Namespace) -> Iterator[CheckpointFolder]:
             check_resumable(folder, options.which_epoch)
         elif folder.files and not options.overwrite:
             raise UserError(
-                f"--name {options.name}: {folder.path} holds a model; give --continue_train to go on with it, "
-                "--overwrite to replace it, or another --name"
+                f"--name {options.name}: {folder.path} holds a run or a model; give --continue_train to go on with "
+                "it, --overwrite to replace it, or another --name"
             )
         yield folder
 
@@ -72,7 +72,7 @@ def failures_explained(options: argparse.Namespace, folder: CheckpointFolder) ->
     try:
         yield
     except DivergedError as error:
-        if folder.state("latest").is_file():
+        if folder.weights("latest", "G").is_file():
             remedy = f"the last good state is in {folder.path}; go on from it with --continue_train and a lower --lr"
         else:
             remedy = "nothing was saved before; begin again with --overwrite and a lower --lr"

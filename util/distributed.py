@@ -75,7 +75,7 @@ def launched() -> bool:
 
 def first_process() -> bool:
     """Whether this is the process that writes files, or the one that starts it."""
-    return int(os.environ.get("RANK", 0)) == 0
+    return not launched() or int(os.environ["RANK"]) == 0
 
 
 def local_rank() -> int:

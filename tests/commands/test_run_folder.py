@@ -115,7 +115,7 @@ def test_downloaded_weights_are_not_replaced_either(run, dataset, tmp_path):
     published = tmp_path / "checkpoints" / "run" / "latest_net_g_running.pth"
     published.parent.mkdir(parents=True)
     published.write_bytes(b"weights")
-    assert "holds a model" in train(run, code=2).stderr
+    assert "holds a run or a model" in train(run, code=2).stderr
     error = train(run, "--continue_train", "--dataroot", "nowhere", code=2).stderr.splitlines()[-1]
     assert "latest_state.pth" in error
     assert "download_models" not in error

@@ -63,9 +63,9 @@ class CheckpointFolder:
         return [path for path in there if _OF_A_RUN.fullmatch(path.name)]
 
     def clear(self) -> None:
-        """Removes `files`; whatever else is in the folder stays."""
-        for path in self.files:
-            path.unlink()
+        """Removes `files` and the page of the log. Whatever else is in the folder stays."""
+        for path in [*self.files, self.path / "web" / "index.html"]:
+            path.unlink(missing_ok=True)
 
     def weights(self, epoch: str, network: Network) -> Path:
         """`<epoch|latest>_net_<network>.pth`: plain weights under the published names."""
@@ -92,7 +92,8 @@ class CheckpointFolder:
                 for path, content in [*files.items(), (self.state(epoch), {"networks": weights, **state})]:
                     _save(content, stack.enter_context(atomic_path(path)))
         except UserError as error:
-            kept = "the checkpoint before this one is whole" if self.state(epoch).is_file() else "nothing was saved"
+            before = self.weights("latest", "G").is_file()
+            kept = "the checkpoint before this one is whole" if before else "nothing was saved"
             raise UserError(f"{error}; {kept}") from error
 
     def write_position(self, epoch: int, pairs: int) -> None:

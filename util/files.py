@@ -1,5 +1,6 @@
 """Files and folders that appear complete or not at all, and names for them."""
 
+import logging
 import os
 import re
 import shlex
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from util.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 # Stands in each folder that was built here, and holds the command. Only such a folder may be replaced.
 MARKER = ".made_by"
@@ -131,6 +134,8 @@ def locked(folder: Path, message: str) -> Iterator[None]:
         except (BlockingIOError, PermissionError):
             file.seek(0)
             raise UserError(f"{message} (process {file.read().strip()})") from None
+        except OSError as error:
+            logger.warning("%s: cannot be locked (%s); start no other run there", folder, error.strerror)
         try:
             file.truncate(0)
             file.write(f"{os.getpid()}\n")

@@ -168,7 +168,7 @@ def test_a_failed_first_save_promises_no_checkpoint(tmp_path, generator, monkeyp
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(UserError, match=r"no space left.*; nothing was saved"):
         folder.write("latest", {"G": generator}, {})
-    folder.state("latest").touch()
+    folder.weights("latest", "G").touch()
     with pytest.raises(UserError, match="the checkpoint before this one is whole"):
         folder.write("latest", {"G": generator}, {})
 

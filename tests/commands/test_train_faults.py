@@ -119,7 +119,7 @@ def test_ten_classes_keep_the_order_given(run, tmp_path):
     # The model knows its classes: no option is needed to use it.
     run("test.py", "--name", "run", "--gpu_ids", -1, "--deploy", "--image_path_file", "people/train0-2")
     made = {path.name for path in (tmp_path / "results" / "run" / "test_latest" / "deploy").iterdir()}
-    assert made == {f"{index}_{name}.png" for index in ("0", "1") for name in names}
+    assert made == {f"{index}_{name}.png" for index in ("0", "1") for name in ("input", *names)}
     # Without --sort_classes the folders' numbers give the order, whatever --sort_order says.
     done = run("train.py", *sizes, "--name", "found", "--sort_classes", "false", "--epochs", 1)
     assert re.findall(r"class (\S+): 2 pictures", done.stderr) == names

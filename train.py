@@ -16,11 +16,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from data.classes import ClassImages
 from data.loader import PairBatch, PairSampler, make_loader
 from models.batch import Batch, first_pictures
-from models.checkpoint import CheckpointFolder, Position, resume, save
+from models.checkpoint import CheckpointFolder, Position, save
 from models.precision import set_tf32
 from models.trainer import Trainer
 from options import build_training as build
 from options.opt_file import OPT_FILE, options_text, write_options
+from options.run_folder import claimed, failures_explained, start
 from options.train import parse_train_options, train_parser
 from util.device import choose_device
 from util.distributed import Processes, joined, launch, launched, local_rank, process_count
@@ -51,12 +52,13 @@ def train(run: Run, stop: StopRequest) -> None:
     """Trains to the last epoch. A request to stop is honoured after the iteration, with a checkpoint."""
     trainer, cadence, visualizer, pairs = run.trainer, run.cadence, run.visualizer, run.sampler.batch_size
     reported: set[str] = set()
+    before = run.position.total_pairs - trainer.iteration * pairs
     shown, shown_at, seconds = trainer.iteration, time.perf_counter(), 0.0
     for epoch in range(run.position.epoch, cadence.epochs + 1):
         trainer.start_epoch(epoch)
         for number, batch in batches(run, epoch, reported):
-            made = trainer.step(batch)
-            total = trainer.iteration * pairs
+            trainer.step(batch)
+            total = before + trainer.iteration * pairs
             if due(total, cadence.print, pairs):
                 # Only reading the losses waits for the GPU. Other iterations are handed to it ahead of time.
                 losses, now = trainer.losses(), time.perf_counter()
@@ -65,17 +67,17 @@ def train(run: Run, stop: StopRequest) -> None:
                 visualizer.losses(Progress(epoch, number * pairs, total, seconds), losses)
             if visualizer.wants_pictures(total, pairs):
                 progress = Progress(epoch, number * pairs, total, seconds)
-                visualizer.pictures(progress, first_pictures(batch, made, run.classes), pairs)
+                visualizer.pictures(progress, first_pictures(batch, trainer.show(batch), run.classes), pairs)
             stopped = run.processes.any(bool(stop))
             if stopped or due(total, cadence.save_latest, pairs):
-                save_all(run, ["latest"], Position(epoch, number), f"epoch{epoch}_{number * pairs}.png")
+                save_all(run, ["latest"], Position(epoch, number, total), f"epoch{epoch}_{number * pairs}.png")
             if stopped:
                 logger.info("stopped after batch %d of epoch %d; --continue_train goes on", number, epoch)
                 return
         # This stops a run that has diverged, however rarely its losses are shown.
         trainer.losses()
         if cadence.keeps(epoch):
-            save_all(run, ["latest", str(epoch)], Position(epoch + 1), f"epoch{epoch}.png")
+            save_all(run, ["latest", str(epoch)], Position(epoch + 1, 0, total), f"epoch{epoch}.png")
 
 
 def batches(run: Run, epoch: int, reported: set[str]) -> Iterator[tuple[int, Batch]]:
@@ -103,10 +105,12 @@ def save_all(run: Run, names: Sequence[str], position: Position, picture: str) -
 
 def main() -> int:
     parser = train_parser()
-    options = build.with_found_classes(parse_train_options(parser))
-    classes = build.training_classes(options)
-    folder = options.checkpoints_dir / options.name
-    advice = f"the last checkpoint is in {folder}, and --continue_train goes on from it"
+    options = parse_train_options(parser)
+    # This process may start others, and the first of those claims the folder again.
+    with claimed(options) as folder:
+        options = build.with_found_classes(options)
+        classes = build.training_classes(options)
+    advice = f"if a checkpoint is in {folder.path}, --continue_train goes on from it"
     count = process_count(options.processes, options.gpu_ids)
     if count > options.batchSize:
         raise UserError(f"--batchSize {options.batchSize}: {count} processes want a pair each")
@@ -116,38 +120,36 @@ def main() -> int:
         # The first process reports what is the same in all of them.
         logging.getLogger().setLevel(logging.WARNING)
     device = choose_device(options.gpu_ids, local_rank())
-    if options.cuda_graph and (device.type != "cuda" or count > 1):
-        raise UserError("--cuda_graph: works in a run on one NVIDIA GPU only; leave it out here")
     set_tf32(options.precision)
-    with joined(device, advice) as processes:
-        run = make_run(options, classes, device, processes)
+    with claimed(options) as folder, joined(device, advice) as processes:
+        run = make_run(options, classes, folder, device, processes)
         logger.info(options_text(options, parser))
         build.describe(options, classes, run.sampler, run.trainer)
+        if run.position.epoch > run.cadence.epochs:
+            logger.info("all %d epochs are done; --epochs %d or more goes on", run.cadence.epochs, run.position.epoch)
+            return 0
         if options.continue_train:
             logger.info("going on in epoch %d after %d batches", run.position.epoch, run.position.batches)
         if options.dry_run:
             return 0
         if processes.writes:
-            write_options(folder / OPT_FILE, options, parser)
-        with logging_redirect_tqdm(), stop_requests(repeated=launched()) as stop:
-            try:
-                train(run, stop)
-            except torch.OutOfMemoryError as error:
-                raise UserError(
-                    f"--batchSize {options.batchSize}: does not fit into the GPU's memory; raise --accumulate (the "
-                    "same batch in more parts), or use --precision bf16"
-                ) from error
+            write_options(folder.path / OPT_FILE, options, parser)
+        with logging_redirect_tqdm(), failures_explained(options, folder), stop_requests(repeated=launched()) as stop:
+            train(run, stop)
         return stop.exit_code
 
 
 def make_run(
-    options: argparse.Namespace, classes: Sequence[ClassImages], device: torch.device, processes: Processes
+    options: argparse.Namespace,
+    classes: Sequence[ClassImages],
+    folder: CheckpointFolder,
+    device: torch.device,
+    processes: Processes,
 ) -> Run:
     """The run that the options describe, where it begins or goes on."""
-    folder = CheckpointFolder(options.checkpoints_dir / options.name)
     dataset, sampler = build.training_data(options, classes, processes)
     trainer = build.make_trainer(options, device, processes)
-    position = resume(folder, options.which_epoch, trainer) if options.continue_train else Position()
+    position = start(options, folder, trainer, sampler)
     cadence = build.make_cadence(options, position)
     return Run(
         trainer=trainer,

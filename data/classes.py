@@ -49,16 +49,6 @@ def class_folders(dataroot: Path, phase: str) -> list[str]:
     return sorted((name for name in found if name), key=order)
 
 
-def check_all_listed(dataroot: Path, phase: str, names: Sequence[str]) -> None:
-    """Raises UserError if a class folder is not among `names`: training would silently leave it out."""
-    for name in class_folders(dataroot, phase):
-        if name not in names:
-            raise UserError(
-                f"{dataroot / (phase + name)}: class '{name}' is not in --sort_order {','.join(names)}; "
-                "add it there, or move the folder away"
-            )
-
-
 def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
     """Keeps the pictures whose file name occurs in every class: they show one person.
 

@@ -103,15 +103,15 @@ def draw_codes(batch: Batch, config: GeneratorConfig, rng: torch.Generator, *, s
 
 
 def first_pictures(batch: Batch, made: TrainingForward, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """The first pair of a batch and what was made of it, (H, W, 3) uint8 each, by labels that tell the ages."""
+    """The first pair of a batch and what `Trainer.show` made of it, (H, W, 3) uint8, by labels that tell the ages."""
     a, b = classes[int(batch.A_class[0])], classes[int(batch.B_class[0])]
     pictures: dict[str, np.ndarray] = {}
-    for side, reals, first, source, target in (("A", batch.A, 0, a, b), ("B", batch.B, len(made.gen) // 2, b, a)):
+    for number, (side, reals, source, target) in enumerate((("A", batch.A, a, b), ("B", batch.B, b, a))):
         pictures |= {
             f"{side} real {source}": to_pixels(reals[0]),
-            f"{side} synthesised {target}": to_pixels(made.gen[first]),
-            f"{side} reconstructed {source}": to_pixels(made.rec[first]),
-            f"{side} cycled {source}": to_pixels(made.cyc[first]),
+            f"{side} synthesised {target}": to_pixels(made.gen[number]),
+            f"{side} reconstructed {source}": to_pixels(made.rec[number]),
+            f"{side} cycled {source}": to_pixels(made.cyc[number]),
         }
     return pictures
 

@@ -1,10 +1,10 @@
-"""Weights and training state on disk: saving and resuming a run (docs/method.md, Weights on disk)."""
+"""Weights and training state on disk (docs/method.md, Weights on disk); `models/resume.py` goes on from them."""
 
 import pickle
 import platform
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Network = Literal["G", "D", "g_running"]
 
+# What a run saves beside its logs. Only these files make a folder a run, and only these may be cleared.
+_OF_A_RUN = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth|opt\.txt|iter\.txt")
+
 # Which option decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
     (r"decoder\.StyledConvBlock_up", "--ngf, --n_downsample or --use_modulated_conv"),
@@ -40,10 +43,11 @@ _DECIDING_OPTIONS = (
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run goes on: in which epoch, from 1, and after how many batches of it."""
+    """Where a run goes on: in which epoch, from 1, after how many batches of it, and after how many pairs in all."""
 
     epoch: int = 1
     batches: int = 0
+    total_pairs: int = 0
 
 
 class CheckpointFolder:
@@ -51,6 +55,17 @@ class CheckpointFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def files(self) -> list[Path]:
+        """What a run, or the published model of this name, has saved here."""
+        there = self.path.iterdir() if self.path.is_dir() else ()
+        return [path for path in there if _OF_A_RUN.fullmatch(path.name)]
+
+    def clear(self) -> None:
+        """Removes `files` and the page of the log. Whatever else is in the folder stays."""
+        for path in [*self.files, self.path / "web" / "index.html"]:
+            path.unlink(missing_ok=True)
 
     def weights(self, epoch: str, network: Network) -> Path:
         """`<epoch|latest>_net_<network>.pth`: plain weights under the published names."""
@@ -77,7 +92,9 @@ class CheckpointFolder:
                 for path, content in [*files.items(), (self.state(epoch), {"networks": weights, **state})]:
                     _save(content, stack.enter_context(atomic_path(path)))
         except UserError as error:
-            raise UserError(f"{error}; the checkpoint before this one is whole") from error
+            before = self.weights("latest", "G").is_file()
+            kept = "the checkpoint before this one is whole" if before else "nothing was saved"
+            raise UserError(f"{error}; {kept}") from error
 
     def write_position(self, epoch: int, pairs: int) -> None:
         """Writes `iter.txt`: the epoch and the training pairs done in it."""
@@ -104,27 +121,15 @@ def save(
     if not trainer.processes.writes:
         return
     versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
-    state = {"trainer": trainer.state_dict(), "position": vars(position), "versions": versions}
+    state = {
+        "trainer": trainer.state_dict(),
+        "position": {"epoch": position.epoch, "batches": position.batches},
+        "total_pairs": position.total_pairs,
+        "versions": versions,
+    }
     for name in names:
         folder.write(name, trainer.networks, state)
         folder.write_position(position.epoch, position.batches * pairs)
-
-
-def resume(folder: CheckpointFolder, epoch: str, trainer: "Trainer") -> Position:
-    """Gives a trainer the state of a saved run, and returns where the run goes on.
-
-    Raises:
-        UserError: the checkpoint is missing or damaged, or was trained with other options.
-    """
-    path = folder.state(epoch)
-    saved = read_tensors(path)
-    try:
-        for name, network in trainer.networks.items():
-            adopt_weights(network, saved["networks"][name], path)
-        trainer.load_state_dict(saved["trainer"])
-        return Position(**saved["position"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: does not fit these options ({error}); give those of its training") from error
 
 
 def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
@@ -150,7 +155,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"{path}: holds more than plain tensors; it is not loaded, since that could run code"
+            f"{path}: holds more than plain tensors; it is not loaded, since that could run code. If you trust it, "
+            "save its weights alone: torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW_FILE)"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: truncated or damaged ({_first_line(error)}); download or copy it again") from error
@@ -170,20 +176,40 @@ def load_weights(network: nn.Module, path: Path) -> None:
     Raises:
         UserError: as `read_tensors`; or a name or shape does not fit, and then the option that decides it is named.
     """
-    adopt_weights(network, read_tensors(path), path)
+    adopt_weights(network, read_weights(path, network.state_dict()), path)
+
+
+def read_weights(path: Path, names: Collection[str]) -> dict[str, Any]:
+    """The weights in a file, which other programs wrap in a dictionary beside other things.
+
+    Of all dictionaries in the file it takes the one with most of a network's `names`. Without any it takes the one
+    with most tensors, so that the message about what does not fit is about weights.
+
+    Raises:
+        UserError: as `read_tensors`.
+    """
+
+    def fit(part: Mapping[str, Any]) -> tuple[int, int]:
+        tensors = [name for name, value in part.items() if isinstance(value, Tensor)]
+        return len([name for name in tensors if name in names]), len(tensors)
+
+    return max(_dictionaries(read_tensors(path)), key=fit)
 
 
 def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) -> None:
-    """Checks weights and then copies them into a network; `module.` prefixes are dropped.
+    """Checks weights and then copies them into a network.
 
     Raises:
         UserError: a name or shape does not fit; the message names the source, the parameter and the option.
     """
     own = network.state_dict()
-    weights = with_current_names({name.removeprefix("module."): value for name, value in weights.items()}, own)
+    weights = with_current_names(weights, own)
     for name, value in weights.items():
         if not isinstance(value, Tensor):
-            raise UserError(f"{source}: '{name}' is no tensor; is it a file of weights?")
+            raise UserError(
+                f"{source}: '{name}' is no tensor; give a file of weights, as torch.save(network.state_dict(), FILE) "
+                "writes it"
+            )
         if name not in own:
             raise UserError(f"{source}: has '{name}', which this network lacks; {_remedy(name)}")
         if value.shape != own[name].shape:
@@ -193,6 +219,14 @@ def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) 
         if name not in weights:
             raise UserError(f"{source}: lacks '{name}'; {_remedy(name)}")
     network.load_state_dict(dict(weights))
+
+
+def _dictionaries(content: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+    """A dictionary and all dictionaries in it, without the prefixes that parallel and compiled networks add."""
+    yield {re.sub(r"^(module\.|_orig_mod\.)+", "", str(name)): value for name, value in content.items()}
+    for value in content.values():
+        if isinstance(value, Mapping):
+            yield from _dictionaries(value)
 
 
 def _save(content: Mapping[str, Any], path: Path) -> None:

@@ -59,7 +59,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (B, 3, H, W) in [-1, 1] -> [scores (B, num_classes)], a list of one scale."""
+    """Images (B, 3, H, W) in [-1, 1] -> [scores (B, num_classes, h, w)], a list of one scale."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
@@ -84,10 +84,10 @@ class Discriminator(nn.Module):
         )
 
     def scores(self, images: Tensor) -> Tensor:
-        """(B, num_classes); pictures larger than the head's field are averaged over its positions."""
+        """(B, num_classes, h, w): one score for each position of the head; 1x1 for a map of 4x4."""
         features = self.model(images)
         spread = minibatch_stddev(features).expand(features.shape[0], 1, *features.shape[2:])
-        return self.gan_head(torch.cat([features, spread], dim=1)).mean(dim=(2, 3))
+        return self.gan_head(torch.cat([features, spread], dim=1))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return [self.scores(images)]

@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from data.masking import Label
-from models.checkpoint import adopt_weights, read_tensors
-from util.errors import UserError
+from models.checkpoint import adopt_weights, read_weights
 
 _GROUPS = 32
 _INPUT_SIZE = 513
@@ -22,16 +21,13 @@ class DeepLabParser:
     """DeepLab with its published weights, as a callable for `data.in_the_wild`.
 
     Args:
-        weights: the published file, a dictionary with `state_dict`.
+        weights: the published file.
         device: where it runs.
     """
 
     def __init__(self, weights: Path, device: torch.device) -> None:
-        content = read_tensors(weights)
-        tensors = content.get("state_dict")
-        if not isinstance(tensors, dict):
-            raise UserError(f"{weights}: has no 'state_dict'; fetch the published file again")
         network = DeepLab()
+        tensors = read_weights(weights, network.state_dict())
         # The file still holds counters of the batch norms that the network was first built with.
         adopt_weights(network, {name: value for name, value in tensors.items() if "tracked" not in name}, weights)
         self.network = network.to(device).eval().requires_grad_(False)

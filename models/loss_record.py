@@ -12,10 +12,7 @@ class DivergedError(UserError):
     """A run's numbers are no longer finite. What was saved before is not affected."""
 
     def __init__(self, what: str, iteration: int) -> None:
-        super().__init__(
-            f"{what} in iteration {iteration}: training has diverged. The last checkpoint holds the last good state; "
-            "go on from it with --continue_train and a lower --lr"
-        )
+        super().__init__(f"{what} in iteration {iteration}: training has diverged")
 
 
 class LossRecord:

@@ -1,6 +1,7 @@
 """The losses of the method (docs/method.md, Losses; the paper's section 3.3) as functions of tensors.
 
-Scores are lists over the discriminator's scales of (B, num_classes); every loss averages over the scales.
+Scores are lists over the discriminator's scales of (B, num_classes, h, w). Every loss is taken at each position, and
+then averaged over positions, samples and scales.
 """
 
 from collections.abc import Callable, Sequence
@@ -111,7 +112,12 @@ def l1_loss(a: Tensor, b: Tensor) -> Tensor:
 
 def _class_scores(scores: Sequence[Tensor], classes: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
     """Mean loss over the scores of each sample's own class; classes (B,) int64."""
-    return torch.stack([loss(score.gather(1, classes[:, None])).mean() for score in scores]).mean()
+
+    def of_class(score: Tensor) -> Tensor:
+        rest = score.shape[2:]
+        return score.gather(1, classes.view(-1, 1, *(1 for _ in rest)).expand(-1, 1, *rest))
+
+    return torch.stack([loss(of_class(score)).mean() for score in scores]).mean()
 
 
 def _float(scores: Sequence[Tensor]) -> list[Tensor]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def with_current_names(weights: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,3 +31,9 @@ def with_current_names(weights: Mapping[str, Any], current: Mapping[str, Any]) -
             name = re.sub(r"\.conv\.(weight|bias)$", r".\1", name)
         renamed[name] = value
     return renamed
+
+
+def same_order(weights: Mapping[str, Any], network: nn.Module) -> bool:
+    """Whether the parameters of a file come in the order of the network's, under their present names."""
+    own = dict(network.named_parameters())
+    return [name for name in with_current_names(weights, network.state_dict()) if name in own] == list(own)

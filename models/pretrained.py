@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
-from models.checkpoint import CheckpointFolder, Network, adopt_weights, read_tensors
+from models.checkpoint import CheckpointFolder, Network, adopt_weights, read_weights
 from models.generator import GeneratorConfig
 from util.errors import UserError
 
@@ -40,21 +41,29 @@ class PretrainedModel:
 def load_pretrained(
     networks: Mapping[Network, nn.Module], model: PretrainedModel, *, classes: Sequence[str], config: GeneratorConfig
 ) -> None:
-    """Gives networks of the classes the weights of another model, whose discriminator may be missing.
+    """Gives networks of the classes the weights of another model, which may have only one kind of generator.
 
     Raises:
         UserError: a file is missing or damaged, or its weights do not fit.
     """
+    files = {name: model.folder.weights(model.epoch, name) for name in get_args(Network)}
+    there = {name: path for name, path in files.items() if path.is_file()}
+    generators = [there[name] for name in ("G", "g_running") if name in there]
+    if not generators:
+        raise UserError(
+            f"--load_pretrain {model.folder.path}: has neither {files['G'].name} nor {files['g_running'].name}; give "
+            "the folder of a model, and --which_epoch if that is not its latest"
+        )
     copies = _copies(model, config)
-    average = model.folder.weights(model.epoch, "g_running")
-    only_average = average.is_file() and not model.folder.weights(model.epoch, "G").is_file()
-    if only_average:
-        logger.info("%s has only a moving average: the discriminator begins anew", model.folder.path)
     for name, network in networks.items():
-        if name == "D" and only_average:
-            continue
-        path = average if only_average else model.folder.weights(model.epoch, name)
-        load_pretrained_weights(network, path, old=model.classes, new=classes, copies=1 if name == "D" else copies)
+        if name != "D":
+            # Whichever of the two is missing starts from the other.
+            path = there.get(name, generators[0])
+            load_pretrained_weights(network, path, old=model.classes, new=classes, copies=copies)
+        elif name in there:
+            load_pretrained_weights(network, there[name], old=model.classes, new=classes)
+        else:
+            logger.info("%s has no weights of it: the discriminator begins anew", model.folder.path)
 
 
 def load_pretrained_weights(
@@ -77,8 +86,8 @@ def load_pretrained_weights(
     """
     step = (len(old) - 1) / (len(new) - 1)
     sources = [old.index(name) if name in old else round(place * step) for place, name in enumerate(new)]
-    weights = {name.removeprefix("module."): value for name, value in read_tensors(path).items()}
     fresh = network.state_dict()
+    weights = read_weights(path, fresh)
     for name, value in weights.items():
         # What does not fit is reported by adopt_weights.
         if isinstance(value, Tensor) and name in fresh:

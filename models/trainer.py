@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +24,13 @@ from util.distributed import ALONE, Processes, synchronized
 _GRAPH_WARMUP = 3
 
 _Losses = dict[str, Tensor]
-_Made = TypeVar("_Made")
 
 
 class Trainer:
     """Generator, discriminator, their optimizers and the moving average of the generator.
 
-    Both networks are on one device. `rng` is the CPU generator of the age codes' noise.
+    Both networks are on one device. `rng` is the CPU generator of the age codes' noise. `average` is the model that
+    is used afterwards: the moving average, or the generator itself if none is kept.
     """
 
     def __init__(
@@ -44,10 +44,11 @@ class Trainer:
         noise_sigma: float,
         execution: Execution,
         processes: Processes = ALONE,
+        moving_average: bool = True,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
-        self.average = start_average(generator)
+        self.average = start_average(generator) if moving_average else generator
         self.weights = weights
         self.rng = rng
         self.noise_sigma = noise_sigma
@@ -66,7 +67,7 @@ class Trainer:
         self._parallel_generator = processes.parallel(generator)
         self._parallel_discriminator = processes.parallel(discriminator)
         self._last_penalty = torch.zeros((), device=self.device)
-        self._recorded: dict[bool, RecordedCall[tuple[_Losses, TrainingForward]]] = {}
+        self._recorded: dict[bool, RecordedCall[_Losses]] = {}
         self._graph_warmup = execution.r1_interval + _GRAPH_WARMUP
         self._config = optimizer
         self.optimizer_g = generator_adam(generator, optimizer, capturable=execution.cuda_graph)
@@ -75,7 +76,8 @@ class Trainer:
     @property
     def networks(self) -> dict[Network, nn.Module]:
         """What a checkpoint holds, by its published names."""
-        return {"G": self.generator, "D": self.discriminator, "g_running": self.average}
+        average: dict[Network, nn.Module] = {} if self.average is self.generator else {"g_running": self.average}
+        return {"G": self.generator, "D": self.discriminator, **average}
 
     def start_epoch(self, epoch: int) -> None:
         """Sets the learning rates of an epoch, counted from 1."""
@@ -84,11 +86,8 @@ class Trainer:
         # The rates are part of a recording.
         self._recorded.clear()
 
-    def step(self, batch: Batch) -> TrainingForward:
-        """One iteration on this process's part of a batch, which is in the CPU's memory. It never waits for the GPU.
-
-        Returns what the generator made of the batch or of its first part; the next iteration may overwrite it.
-        """
+    def step(self, batch: Batch) -> None:
+        """One iteration on this process's part of a batch in the CPU's memory. It never waits for the GPU."""
         codes = self.draw_codes(batch), self.draw_codes(batch)
         inputs = [tensor for part in (batch, *codes) for tensor in part.to(self.device).tensors]
         iterate = partial(self._iterate, batch.global_size)
@@ -97,13 +96,12 @@ class Trainer:
             # There is a recording with the R1 penalty and one without.
             if self._regularizes not in self._recorded:
                 self._recorded[self._regularizes] = RecordedCall(iterate, inputs)
-            losses, made = self._recorded[self._regularizes](*inputs)
+            losses = self._recorded[self._regularizes](*inputs)
         else:
-            losses, made = iterate(*inputs)
+            losses = iterate(*inputs)
         self._graph_warmup -= 1
         self.iteration += 1
         self._record.add(list(losses), self.processes.total(torch.stack(list(losses.values()))))
-        return made
 
     def losses(self) -> dict[str, float]:
         """The weighted losses of the last iteration over all processes. This waits for the GPU.
@@ -113,6 +111,18 @@ class Trainer:
         """
         return self._record.read()
 
+    def show(self, batch: Batch) -> TrainingForward:
+        """What the model that is used makes of a batch's first pair.
+
+        The noise has a generator of its own, so that training is the same however often somebody looks.
+        """
+        pair = batch.split(len(batch.A))[0].to(self.device)
+        rng = torch.Generator().manual_seed(self.iteration)
+        codes = draw_codes(pair, self.generator.config, rng, sigma=self.noise_sigma, part=slice(1)).to(self.device)
+        with torch.inference_mode(), self._autocast():
+            made: TrainingForward = self.average(pair.reals, codes.target, codes.cycle, codes.source)
+        return made
+
     def draw_codes(self, batch: Batch) -> Codes:
         """New codes for this process's part of a batch."""
         part = self.processes.part(batch.global_size or len(batch.A))
@@ -121,19 +131,19 @@ class Trainer:
     def discriminator_step(self, batch: Batch, codes: Codes) -> _Losses:
         """Updates the discriminator; the generator runs without gradients. Returns shares of the losses."""
         self.optimizer_d.zero_grad(set_to_none=True)
-        losses, _ = self._backward(self._parallel_discriminator, self._discriminate, batch, codes)
+        losses = self._backward(self._parallel_discriminator, self._discriminate, batch, codes)
         self.optimizer_d.step()
         self._last_penalty.copy_(losses.get("loss_D_reg", self._last_penalty))
         return {**losses, "loss_D_reg": self._last_penalty}
 
-    def generator_step(self, batch: Batch, codes: Codes) -> tuple[_Losses, TrainingForward]:
-        """Updates the generator; the discriminator is frozen. Returns shares of the losses and pictures."""
+    def generator_step(self, batch: Batch, codes: Codes) -> _Losses:
+        """Updates the generator; the discriminator is frozen. Returns shares of the losses."""
         self.discriminator.requires_grad_(False)
         self.optimizer_g.zero_grad(set_to_none=True)
-        losses, made = self._backward(self._parallel_generator, self._generate, batch, codes)
+        losses = self._backward(self._parallel_generator, self._generate, batch, codes)
         self.optimizer_g.step()
         self.discriminator.requires_grad_(True)
-        return losses, made
+        return losses
 
     def state_dict(self) -> dict[str, Any]:
         """What resuming needs beside the networks: optimizers, random state, iteration."""
@@ -144,26 +154,34 @@ class Trainer:
             "rng": self.rng.get_state(),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over a `state_dict`. Learning rates are not a part of it: they follow from the epoch and the options.
+    def load_state_dict(self, state: Mapping[str, Any], *, moments: bool = True) -> None:
+        """Takes over a `state_dict`, without Adam's `moments` if those cannot be used.
+
+        Learning rates are not a part of it: they follow from the epoch and the options.
 
         Raises:
             KeyError, ValueError: it does not fit.
         """
-        load_moments(self.optimizer_g, state["optimizer_g"])
-        load_moments(self.optimizer_d, state["optimizer_d"])
+        if moments:
+            load_moments(self.optimizer_g, state["optimizer_g"])
+            load_moments(self.optimizer_d, state["optimizer_d"])
         self.rng.set_state(state["rng"])
-        self.iteration = state["iteration"]
-        self._record = LossRecord(self.device, iteration=self.iteration)
+        self.start_at(state["iteration"])
 
-    def _iterate(self, global_size: int | None, *tensors: Tensor) -> tuple[_Losses, TrainingForward]:
+    def start_at(self, iteration: int) -> None:
+        """Goes on after so many iterations."""
+        self.iteration = iteration
+        self._record = LossRecord(self.device, iteration=iteration)
+
+    def _iterate(self, global_size: int | None, *tensors: Tensor) -> _Losses:
         """One iteration on tensors alone, as a CUDA graph needs it: those of the batch, then of both steps' codes."""
         a, b, a_class, b_class, *codes = tensors
         batch = Batch(a, b, a_class, b_class, global_size)
         of_discriminator = self.discriminator_step(batch, Codes(*codes[:3]))
-        losses, made = self.generator_step(batch, Codes(*codes[3:]))
-        update_average(self.average, self.generator)
-        return {**losses, **of_discriminator}, made
+        losses = self.generator_step(batch, Codes(*codes[3:]))
+        if self.average is not self.generator:
+            update_average(self.average, self.generator)
+        return {**losses, **of_discriminator}
 
     @property
     def _regularizes(self) -> bool:
@@ -173,29 +191,26 @@ class Trainer:
     def _backward(
         self,
         network: nn.Module,
-        losses_of: Callable[[Batch, Codes], tuple[_Losses, _Made]],
+        losses_of: Callable[[Batch, Codes], _Losses],
         batch: Batch,
         codes: Codes,
-    ) -> tuple[_Losses, _Made]:
+    ) -> _Losses:
         """Leaves the gradients of the whole batch in the network, one part after another.
 
-        Returns the sums of the parts' shares of the losses, and what was made of the first part.
+        Returns the sums of the parts' shares of the losses.
         """
         count = self.execution.accumulate
         parts = list(zip(batch.split(count), codes.split(count), strict=True))
         sums: _Losses = {}
-        results = []
         for number, (part, part_codes) in enumerate(parts, start=1):
             with synchronized(network, now=number == len(parts)):
-                losses, made = losses_of(part, part_codes)
-                shares = {name: part.share * loss for name, loss in losses.items()}
+                shares = {name: part.share * loss for name, loss in losses_of(part, part_codes).items()}
                 # DDP averages gradients over the processes, but the global batch's gradients are the sum of shares.
                 (torch.stack(list(shares.values())).sum() * self.processes.count).backward()
             sums = {name: sums.get(name, 0) + share.detach() for name, share in shares.items()}
-            results.append(made)
-        return sums, results[0]
+        return sums
 
-    def _discriminate(self, batch: Batch, codes: Codes) -> tuple[_Losses, None]:
+    def _discriminate(self, batch: Batch, codes: Codes) -> _Losses:
         """The discriminator's losses on a part of a batch."""
         reals, regularize = batch.reals, self._regularizes
         with self._autocast(), torch.no_grad():
@@ -206,7 +221,7 @@ class Trainer:
             real_scores = self._parallel_discriminator(reals)
         with self._autocast():
             fake_scores = self._parallel_discriminator(fakes)
-        losses = discriminator_losses(
+        return discriminator_losses(
             self.weights,
             batch=batch,
             real_scores=real_scores,
@@ -215,14 +230,12 @@ class Trainer:
             # The mean over a part's few samples gives each more weight; the square makes up for it.
             r1_scale=batch.share**2 * self.execution.r1_interval,
         )
-        return losses, None
 
-    def _generate(self, batch: Batch, codes: Codes) -> tuple[_Losses, TrainingForward]:
-        """The generator's losses on a part of a batch, and what it made of the part."""
+    def _generate(self, batch: Batch, codes: Codes) -> _Losses:
+        """The generator's losses on a part of a batch."""
         with self._autocast():
             made = self._parallel_generator(batch.reals, codes.target, codes.cycle, codes.source)
             scores = self.discriminator(made.gen)
-        losses = generator_losses(
+        return generator_losses(
             self.weights, batch=batch, codes=codes, made=made, scores=scores, iteration=self.iteration
         )
-        return losses, made.map(Tensor.detach)

@@ -29,7 +29,7 @@ MODEL_OPTIONS = (
     *("loadSize", "fineSize", "resize_or_crop", "sort_classes", "sort_order", "input_nc", "output_nc"),
     *("ngf", "n_downsample", "n_adaptive_blocks", "gen_dim_per_style", "no_cond_noise", "id_enc_norm"),
     *("decoder_norm", "activation", "use_modulated_conv", "conv_weight_norm", "normalize_mlp"),
-    *("use_resblk_pixel_norm", "ndf", "n_layers_D", "num_D"),
+    *("use_resblk_pixel_norm", "no_moving_avg", "ndf", "n_layers_D", "num_D"),
 )
 
 # Commands that use a model accept these for the sake of old scripts, but have no use for them.
@@ -137,7 +137,9 @@ def add_shared_options(parser: CommandParser) -> None:
     net.add_argument("--normalize_mlp", type=boolean, default=True, help="PixelNorm in the mapping network")
     net.add_argument("--use_resblk_pixel_norm", action="store_true", help="PixelNorm after residual blocks")
     net.add_argument("--no_cond_noise", action="store_true", help="age codes without noise")
-    net.add_argument("--no_moving_avg", action="store_true", help="use the generator, not its moving average")
+    net.add_argument(
+        "--no_moving_avg", action="store_true", help="use the generator, and keep no moving average of it"
+    )
 
     display = parser.group("display")
     display.add_argument("--display_id", type=non_negative_int, default=1, help="visdom window; 0 for none")

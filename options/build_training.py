@@ -12,7 +12,7 @@ import torch
 
 from data.age_classes import ANCHORS
 from data.aging_dataset import AgingDataset
-from data.classes import ClassImages, check_all_listed, class_folders, find_classes, keep_pairs
+from data.classes import ClassImages, class_folders, find_classes, keep_pairs
 from data.loader import PairSampler
 from models.age_code import anchor_blends
 from models.checkpoint import CheckpointFolder, Position
@@ -71,7 +71,6 @@ def with_found_classes(options: argparse.Namespace) -> argparse.Namespace:
 def training_classes(options: argparse.Namespace) -> list[ClassImages]:
     """The classes to train on, with their pictures; raises UserError as `data.classes`."""
     classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
-    check_all_listed(options.dataroot, options.phase, options.sort_order)
     return keep_pairs(classes) if options.lambda_paired > 0 else classes
 
 
@@ -105,6 +104,8 @@ def training_data(
 
 def make_trainer(options: argparse.Namespace, device: torch.device, processes: Processes) -> Trainer:
     """The networks with their initial or pretrained weights, and their trainer."""
+    if options.cuda_graph and (device.type != "cuda" or processes.count > 1):
+        raise UserError("--cuda_graph: works in a run on one NVIDIA GPU only; leave it out here")
     torch.manual_seed(options.seed)
     generator = Generator(generator_config(options))
     discriminator = MultiScaleDiscriminator(
@@ -149,6 +150,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
             cuda_graph=options.cuda_graph,
         ),
         processes=processes,
+        moving_average=not options.no_moving_avg,
     )
     if options.load_pretrain:
         model = pretrained_model(options)
@@ -194,7 +196,7 @@ def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path,
 
 
 def sample_writer(trainer: Trainer, inputs: Sequence[np.ndarray]) -> Callable[[Path], None]:
-    """Writes a picture of what the moving average makes of the inputs; always with the same age codes."""
+    """Writes a picture of what the model that is used makes of the inputs; always with the same age codes."""
     transformer = AgeTransformer(trainer.average, trainer.device, trainer.noise_sigma)
     render = partial(transformer.frames, blends=anchor_blends(len(inputs)), seed=0)
     return partial(write_samples, inputs=inputs, render=render)
@@ -219,6 +221,10 @@ def describe(
     """Logs what is about to be trained on what."""
     for images in classes:
         logger.info("class %s: %d pictures", images.name, len(images.paths))
+    spare = [name for name in class_folders(options.dataroot, options.phase) if name not in options.sort_order]
+    if spare:
+        names = ", ".join(f"{options.phase}{name}" for name in spare)
+        logger.info("class folders that --sort_order does not name are left alone: %s", names)
     for name, network in trainer.networks.items():
         logger.info("network %s: %.1f million parameters", name, sum(p.numel() for p in network.parameters()) / 1e6)
         if options.verbose:

@@ -14,7 +14,7 @@ from util.errors import UserError
 # A resumed run does not take these from its opt.txt: they say which run it is, what to do now, and on which machine.
 _OF_THE_COMMAND = frozenset(
     (
-        *("name", "checkpoints_dir", "continue_train", "load_pretrain", "which_epoch"),
+        *("name", "checkpoints_dir", "continue_train", "overwrite", "load_pretrain", "which_epoch"),
         *("dry_run", "debug", "verbose", "gpu_ids", "processes", "nThreads", "cuda_graph"),
     )
 )
@@ -28,6 +28,7 @@ def train_parser() -> CommandParser:
     run.add_argument("--phase", default="train", help="prefix of the class folders")
     run.add_argument("--epochs", type=positive_int, default=400)
     run.add_argument("--continue_train", "--continue_training", action="store_true", help="go on from --which_epoch")
+    run.add_argument("--overwrite", action="store_true", help="replace the run or model that has this --name")
     run.add_argument(
         "--load_pretrain",
         type=Path,
@@ -40,7 +41,7 @@ def train_parser() -> CommandParser:
         "--init",
         choices=("centered", "paper"),
         default="centered",
-        help="centered frees training from its flat pictures (docs/training_notes.md)",
+        help="initial weights: centered avoids a long phase of flat pictures, paper gives the paper's",
     )
 
     output = parser.group("output, counted in training pairs")
@@ -135,6 +136,10 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
             raise UserError(f"--{name} {getattr(options, name)}: must be below 1")
     if options.accumulate > options.batchSize:
         raise UserError(f"--accumulate {options.accumulate}: --batchSize {options.batchSize} has fewer pairs")
-    if options.continue_train and options.load_pretrain:
-        raise UserError("--load_pretrain: starts a new run; leave it out with --continue_train")
+    for name in ("load_pretrain", "overwrite"):
+        if options.continue_train and getattr(options, name):
+            raise UserError(f"--{name}: starts a new run; leave it out with --continue_train")
+    source, target = options.load_pretrain, options.checkpoints_dir / options.name
+    if options.overwrite and source and source.resolve() == target.resolve():
+        raise UserError(f"--load_pretrain {source}: --overwrite would clear it; choose another --name")
     return options

@@ -12,7 +12,8 @@ stage() { # name, options of train.py: trains a stage, or resumes it
   if [ -f "checkpoints/$1/latest_state.pth" ]; then
     python train.py --name "$1" --gpu_ids "${GPU_IDS:-0}" --nThreads 0 --continue_train
   else
-    python train.py --name "$1" "${common[@]}" "${@:2}"
+    # A stage that was stopped before its first checkpoint begins again.
+    python train.py --name "$1" --overwrite "${common[@]}" "${@:2}"
   fi
 }
 

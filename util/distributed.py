@@ -73,6 +73,11 @@ def launched() -> bool:
     return dist.is_torchelastic_launched()
 
 
+def first_process() -> bool:
+    """Whether this is the process that writes files, or the one that starts it."""
+    return not launched() or int(os.environ["RANK"]) == 0
+
+
 def local_rank() -> int:
     """This process's number on its machine."""
     return int(os.environ.get("LOCAL_RANK", 0))

@@ -1,6 +1,7 @@
 """Files and folders that appear complete or not at all, and names for them."""
 
 import errno
+import logging
 import os
 import re
 import shlex
@@ -9,10 +10,12 @@ import signal
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from util.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 # Stands in each folder that was built here, and holds the command. Only such a folder may be replaced.
 MARKER = ".made_by"
@@ -128,6 +131,44 @@ def keep_only(folder: Path, names: Collection[str]) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_file() and path.name not in names:
             path.unlink()
+
+
+@contextmanager
+def locked(folder: Path, message: str) -> Iterator[None]:
+    """Within it, no other process can lock the folder, which is made if needed. The lock ends with the process.
+
+    Raises:
+        UserError: another process holds the lock. The message begins with `message` and names that process.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks.
+        yield
+        return
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+    with file:
+        try:
+            # Unlike flock's, these locks are not inherited by the processes that read pictures.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            raise UserError(f"{message} (process {file.read().strip()})") from None
+        except OSError as error:
+            logger.warning("%s: cannot be locked (%s); start no other run there", folder, error.strerror)
+        try:
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # It holds something by now.
+                folder.rmdir()
 
 
 def ascii_name(name: str) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
+from options.train import train_parser
 from tests.conftest import CLASSES, ROOT, TINY, write_dataset
 
 
@@ -219,6 +220,11 @@ def test_bfloat16_stays_within_a_band_of_float32(run, tmp_path):
         means[precision] = {n: sum(m[n] for m in half) / 100 for n in half[0] if n.startswith("loss_")}
     assert means["bf16"] == {name: pytest.approx(value, rel=0.15) for name, value in means["fp32"].items()}
     assert means["bf16"] != means["fp32"]
+
+
+def test_help_says_how_to_get_the_papers_initial_weights():
+    text = " ".join(train_parser().format_help().split())
+    assert "paper gives the paper's (default: centered)" in text
 
 
 def test_dry_run_says_all_and_writes_nothing(run, dataset, tmp_path):

@@ -62,6 +62,31 @@ def test_module_prefix_and_half_precision_load(generator, tmp_path):
         assert torch.equal(value, generator.state_dict()[name].half().float())
 
 
+def test_weights_that_other_programs_wrap_are_found(generator, tmp_path):
+    weights = generator.state_dict()
+    critic = MultiScaleDiscriminator(DiscriminatorConfig(ndf=4, layers=2)).state_dict()
+    moments = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
+    for number, content in enumerate(
+        (
+            {"state_dict": weights},
+            {"epoch": 3, "model": {f"module.{name}": value for name, value in weights.items()}, "optimizer": moments},
+            {"discriminator": critic, "generator": weights, "optimizer": moments},
+            {"networks": {"D": critic, "G": {f"_orig_mod.{name}": value for name, value in weights.items()}}},
+        )
+    ):
+        path = tmp_path / f"{number}.pth"
+        torch.save(content, path)
+        other = Generator(SMALL)
+        load_weights(other, path)
+        assert same(other, generator), number
+    torch.save({"state_dict": {"elsewhere.weight": torch.zeros(3)}}, tmp_path / "another.pth")
+    with pytest.raises(UserError, match=r"another\.pth: has 'elsewhere\.weight', which this network lacks"):
+        load_weights(Generator(SMALL), tmp_path / "another.pth")
+    torch.save({"args": Evil(), "state_dict": weights}, tmp_path / "more.pth")
+    with pytest.raises(UserError, match=r"save its weights alone: torch\.save\("):
+        load_weights(Generator(SMALL), tmp_path / "more.pth")
+
+
 @pytest.mark.parametrize(
     ("change", "option"),
     [
@@ -133,6 +158,19 @@ def test_failed_write_keeps_the_old_file(tmp_path, file):
         write_tensors(file, {"unpicklable": lambda: None})
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_failed_first_save_promises_no_checkpoint(tmp_path, generator, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    folder = CheckpointFolder(tmp_path / "run")
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(UserError, match=r"no space left.*; nothing was saved"):
+        folder.write("latest", {"G": generator}, {})
+    folder.weights("latest", "G").touch()
+    with pytest.raises(UserError, match="the checkpoint before this one is whole"):
+        folder.write("latest", {"G": generator}, {})
 
 
 def test_checkpoint_holds_the_published_files(tmp_path, generator):

@@ -40,6 +40,12 @@ def test_losses_average_over_the_scales(batch):
     assert losses["loss_D_real"].item() == pytest.approx((softplus(0) + softplus(-1)) / 2)
 
 
+def test_the_loss_is_taken_at_every_position_and_then_averaged(batch):
+    real = torch.tensor([[[[1.0, 2.0]], [[9.0, 9.0]]], [[[9.0, 9.0]], [[3.0, 4.0]]]])
+    losses = discriminator_losses(WEIGHTS, batch=batch, real_scores=[real], fake_scores=[real])
+    assert losses["loss_D_real"].item() == pytest.approx(sum(softplus(-x) for x in (1, 2, 3, 4)) / 4)
+
+
 def test_r1_squares_the_gradient_of_the_mean_score(batch):
     reals = batch.reals.requires_grad_()
     scores = reals.sum(dim=(1, 2, 3))[:, None].expand(2, 2)

@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
+from models.batch import Batch
 from models.checkpoint import adopt_weights
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from models.initialization import initialize_centered
 from models.layers import Blur, ModulatedConv2d
+from models.losses import LossWeights, discriminator_losses, fake_loss
 from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 
 SMALL_G, SMALL_D = GeneratorConfig(ngf=8, dim_per_class=4), DiscriminatorConfig(ndf=8, layers=4)
@@ -114,7 +116,23 @@ def test_decode(generator, images, small):
 def test_discriminator(images, small):
     discriminator = fill_from_names(MultiScaleDiscriminator(SMALL_D))
     (scores,) = discriminator(images)
-    close(scores, small["disc"][..., 0, 0])
+    close(scores, small["disc"])
+
+
+def test_a_map_larger_than_the_head_has_a_score_and_a_loss_at_every_position():
+    golden = json.loads((GOLDEN / "d_wide.json").read_text())
+    config = DiscriminatorConfig(ndf=golden["ndf"], layers=golden["layers"])
+    images = golden_input("wide", (4, 3, golden["size"], golden["size"])).requires_grad_()
+    scores = fill_from_names(MultiScaleDiscriminator(config))(images)
+    close(scores[0], np.load(GOLDEN / "variants.npz")["D_wide"])
+    classes = torch.tensor(golden["classes"])
+    batch = Batch(images[:2], images[2:], classes[:2], classes[2:])
+    losses = discriminator_losses(
+        LossWeights(), batch=batch, real_scores=scores, fake_scores=scores, penalised=images
+    )
+    assert losses["loss_D_real"].item() == pytest.approx(golden["real_loss"], rel=1e-3)
+    assert fake_loss(scores, classes).item() == pytest.approx(golden["fake_loss"], rel=1e-3)
+    assert losses["loss_D_reg"].item() == pytest.approx(golden["r1"], rel=2e-3)
 
 
 def render(generator, image, codes, blends):
@@ -142,7 +160,7 @@ def test_default_size():
             )
             np.testing.assert_allclose(statistics.numpy(), golden[f"{name}_mean_std"], rtol=0, atol=1e-4)
         discriminator = fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig()))
-        close(discriminator(images)[0], golden["disc"][..., 0, 0])
+        close(discriminator(images)[0], golden["disc"])
 
 
 @pytest.mark.parametrize(
@@ -188,7 +206,7 @@ def test_scales_see_a_pyramid():
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=4, layers=4, scales=3))
     images = torch.randn(2, 3, 64, 64)
     scores = discriminator(images)
-    assert [tuple(score.shape) for score in scores] == [(2, 6)] * 3
+    assert [tuple(score.shape) for score in scores] == [(2, 6, 1, 1)] * 3
     coarse = torch.nn.functional.avg_pool2d(images, 4)
     torch.testing.assert_close(scores[2], discriminator.coarser[1](coarse)[0])
 

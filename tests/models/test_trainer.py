@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from models.batch import Batch, Codes
+from models.batch import Batch, Codes, first_pictures
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.ema import update_average
 from models.execution import Execution
@@ -19,7 +19,7 @@ from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_in
 from util.distributed import ALONE
 
 
-def make_trainer(execution, processes=ALONE):
+def make_trainer(execution, processes=ALONE, *, moving_average=True):
     return Trainer(
         fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4))),
         fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig(ndf=8, layers=4))),
@@ -29,6 +29,7 @@ def make_trainer(execution, processes=ALONE):
         noise_sigma=0.2,
         execution=execution,
         processes=processes,
+        moving_average=moving_average,
     )
 
 
@@ -76,7 +77,7 @@ def test_the_golden_iteration(trainer, batch):
     assert all(p.grad is None for p in trainer.generator.parameters())
     assert sums(trainer.discriminator) == near(golden["params_D_after"])
 
-    losses, _ = trainer.generator_step(batch, golden_codes("g"))
+    losses = trainer.generator_step(batch, golden_codes("g"))
     assert {n: v.item() for n, v in losses.items()} == near(golden["loss_G"])
     assert norms(trainer.generator) == near(golden["grad_norm_G"])
     assert sums(trainer.generator) == near(golden["params_G_after"])
@@ -142,6 +143,31 @@ def test_a_checkpoint_of_earlier_releases_resumes_exactly(trainer, batch):
             assert torch.equal(value, trainer.networks[name].state_dict()[key]), (name, key)
 
 
+def test_pictures_are_the_moving_averages_and_showing_them_changes_nothing(trainer, batch):
+    for parameter in trainer.average.parameters():
+        parameter.zero_()
+    state = trainer.rng.get_state()
+    made = trainer.show(batch)
+    assert torch.equal(trainer.rng.get_state(), state)
+    assert made.gen.shape == made.rec.shape == made.cyc.shape == (2, 3, 64, 64)
+    for pictures in (made.gen, made.rec, made.cyc):
+        assert not pictures.any(), "made by a network of zeros"
+    labels = list(first_pictures(batch, made, ["a", "b", "c", "d", "e", "f"]))
+    assert labels[:2] == ["A real a", "A synthesised c"]
+    assert labels[4:6] == ["B real c", "B synthesised a"]
+
+
+def test_without_a_moving_average_the_generator_is_used(batch):
+    trainer = make_trainer(Execution(), moving_average=False)
+    trainer.step(batch)
+    assert trainer.average is trainer.generator
+    assert list(trainer.networks) == ["G", "D"]
+    kept = make_trainer(Execution())
+    kept.step(batch)
+    for name, value in kept.generator.state_dict().items():
+        assert torch.equal(trainer.generator.state_dict()[name], value), name
+
+
 def test_losses_are_read_only_when_asked_for(trainer, batch, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(torch.Tensor, "tolist", lambda tensor: pytest.fail("waited for the GPU"))
@@ -187,7 +213,7 @@ def test_a_batch_in_parts_has_the_gradients_of_the_whole(batch):
         trainer = make_trainer(Execution(accumulate=parts))
         losses = trainer.discriminator_step(batch, codes["d"])
         of_d = gradients(trainer.discriminator)
-        losses |= trainer.generator_step(batch, codes["g"])[0]
+        losses |= trainer.generator_step(batch, codes["g"])
         made[parts] = losses, of_d, gradients(trainer.generator)
     for whole, in_parts in zip(made[1], made[2], strict=True):
         for name, value in whole.items():
@@ -219,7 +245,7 @@ def test_bfloat16_keeps_losses_and_penalty_near(batch):
     for precision in ("fp32", "bf16"):
         trainer = make_trainer(Execution(precision))
         losses[precision] = trainer.discriminator_step(batch, golden_codes("d"))
-        losses[precision] |= trainer.generator_step(batch, golden_codes("g"))[0]
+        losses[precision] |= trainer.generator_step(batch, golden_codes("g"))
         assert all(p.dtype == torch.float32 for p in trainer.generator.parameters())
     for name, value in losses["fp32"].items():
         assert losses["bf16"][name].dtype == torch.float32

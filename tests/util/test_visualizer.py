@@ -180,7 +180,7 @@ def test_without_a_server_training_goes_on_after_one_warning(run, dataset, port)
     arguments = [*TINY, "--dataroot", "people", "--batchSize", 2, "--epochs", 2, "--print_freq", 2]
     done = run("train.py", *arguments, "--display_port", port, "--display_freq", 2)
     assert done.stderr.count("No visdom server on port") == 1
-    done = run("train.py", *arguments, "--display_port", port, "--display_id", 0)
+    done = run("train.py", *arguments, "--display_port", port, "--display_id", 0, "--overwrite")
     assert "visdom" not in done.stderr.replace("display", "")
 
 

@@ -39,6 +39,11 @@ def cut_logs(folder: Path, *, epoch: int, pairs: int, total_pairs: int) -> None:
     for pictures in (folder / "web" / "images").glob("[0-9]*_epoch*"):
         if int(pictures.name.partition("_")[0]) > total_pairs:
             shutil.rmtree(pictures)
+    for sample in (folder / "samples").glob("epoch*.png"):
+        # Without a number of pairs it shows the end of the epoch, where the next one begins.
+        name = re.fullmatch(r"epoch(\d+)(?:_(\d+))?", sample.stem)
+        if name and ((int(name[1]), int(name[2])) if name[2] else (int(name[1]) + 1, 0)) > (epoch, pairs):
+            sample.unlink()
 
 
 def _keep_lines(path: Path, keep: Callable[[str], bool]) -> None:

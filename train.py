@@ -1,5 +1,7 @@
 """Trains a model: python train.py --dataroot ./datasets/males --name males_model --batchSize 6."""
 
+from util.errors import UserError, run_command  # isort: split
+
 import argparse
 import logging
 import sys
@@ -9,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.classes import ClassImages
-from data.loader import PairBatch, PairSampler, make_loader
+from data.loader import PairLoader, PairSampler
 from models.batch import Batch, first_pictures
 from models.checkpoint import CheckpointFolder, Position, resume, save
 from models.precision import set_tf32
@@ -24,8 +24,8 @@ from options.opt_file import OPT_FILE, options_text, write_options
 from options.train import parse_train_options, train_parser
 from util.device import choose_device
 from util.distributed import Processes, joined, launch, launched, local_rank, process_count
-from util.errors import UserError, run_command
 from util.interrupt import StopRequest, stop_requests
+from util.progress import progress
 from util.visualizer import Progress, Visualizer, due
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Run:
     """What the loop uses."""
 
     trainer: Trainer
-    loader: DataLoader[PairBatch]
+    loader: PairLoader
     sampler: PairSampler
     visualizer: Visualizer
     write_samples: Callable[[Path], None]
@@ -50,11 +50,10 @@ class Run:
 def train(run: Run, stop: StopRequest) -> None:
     """Trains to the last epoch. A request to stop is honoured after the iteration, with a checkpoint."""
     trainer, cadence, visualizer, pairs = run.trainer, run.cadence, run.visualizer, run.sampler.batch_size
-    reported: set[str] = set()
     shown, shown_at, seconds = trainer.iteration, time.perf_counter(), 0.0
     for epoch in range(run.position.epoch, cadence.epochs + 1):
         trainer.start_epoch(epoch)
-        for number, batch in batches(run, epoch, reported):
+        for number, batch in batches(run, epoch, stop):
             made = trainer.step(batch)
             total = trainer.iteration * pairs
             if due(total, cadence.print, pairs):
@@ -78,19 +77,14 @@ def train(run: Run, stop: StopRequest) -> None:
             save_all(run, ["latest", str(epoch)], Position(epoch + 1), f"epoch{epoch}.png")
 
 
-def batches(run: Run, epoch: int, reported: set[str]) -> Iterator[tuple[int, Batch]]:
-    """This process's parts of an epoch's batches, counted from 1, without those that a resumed run has done before.
-
-    Each picture that cannot be used is reported once, and then noted in `reported`.
-    """
+def batches(run: Run, epoch: int, stop: StopRequest) -> Iterator[tuple[int, Batch]]:
+    """This process's parts of an epoch's batches, counted from 1, without those done before the run was resumed."""
     done = run.position.batches if epoch == run.position.epoch else 0
     run.sampler.start_at(epoch, done)
     total, silent = run.cadence.epochs * run.sampler.batches_per_epoch, not run.processes.writes
-    bar = tqdm(run.loader, f"epoch {epoch}", total, initial=run.trainer.iteration, leave=False, disable=silent)
+    settings = {"total": total, "initial": run.trainer.iteration, "leave": False, "disable": silent}
+    bar = progress(run.loader.epoch(stop), desc=f"epoch {epoch}", unit="batch", **settings)
     for number, batch in enumerate(bar, start=done + 1):
-        for fault in set(batch.faults) - reported:
-            logger.warning("replaced by another picture of its class: %s", fault)
-            reported.add(fault)
         yield number, Batch(batch.A, batch.B, batch.A_class, batch.B_class, global_size=run.sampler.batch_size)
 
 
@@ -129,7 +123,7 @@ def main() -> int:
             return 0
         if processes.writes:
             write_options(folder / OPT_FILE, options, parser)
-        with logging_redirect_tqdm(), stop_requests(repeated=launched()) as stop:
+        with logging_redirect_tqdm(), stop_requests(repeated=launched()) as stop, run.loader:
             try:
                 train(run, stop)
             except torch.OutOfMemoryError as error:
@@ -151,7 +145,7 @@ def make_run(
     cadence = build.make_cadence(options, position)
     return Run(
         trainer=trainer,
-        loader=make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda"),
+        loader=PairLoader(dataset, sampler, options.nThreads),
         sampler=sampler,
         visualizer=build.make_visualizer(options, cadence, folder.path, processes),
         write_samples=build.sample_writer(trainer, dataset.samples),

@@ -15,6 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.classes import ClassImages
 from data.loader import PairLoader, PairSampler
+from evaluation.during_training import TrainingScores
 from models.batch import Batch, first_pictures
 from models.checkpoint import CheckpointFolder, Position, resume, save
 from models.precision import set_tf32
@@ -22,8 +23,8 @@ from models.trainer import Trainer
 from options import build_training as build
 from options.opt_file import OPT_FILE, options_text, write_options
 from options.train import parse_train_options, train_parser
-from util.device import choose_device
-from util.distributed import Processes, joined, launch, launched, local_rank, process_count
+from util.device import choose_device, peak_memory
+from util.distributed import Processes, is_first, joined, launch, launched, local_rank, process_count
 from util.interrupt import StopRequest, stop_requests
 from util.progress import progress
 from util.visualizer import Progress, Visualizer, due
@@ -40,6 +41,7 @@ class Run:
     sampler: PairSampler
     visualizer: Visualizer
     write_samples: Callable[[Path], None]
+    score: Callable[[int], dict[str, float]]
     cadence: build.Cadence
     folder: CheckpointFolder
     position: Position
@@ -61,7 +63,8 @@ def train(run: Run, stop: StopRequest) -> None:
                 losses, now = trainer.losses(), time.perf_counter()
                 seconds = (now - shown_at) / (trainer.iteration - shown) / pairs
                 shown, shown_at = trainer.iteration, now
-                visualizer.losses(Progress(epoch, number * pairs, total, seconds), losses)
+                here = Progress(epoch, number * pairs, total, seconds, peak_memory(trainer.device))
+                visualizer.losses(here, losses)
             if visualizer.wants_pictures(total, pairs):
                 progress = Progress(epoch, number * pairs, total, seconds)
                 visualizer.pictures(progress, first_pictures(batch, made, run.classes), pairs)
@@ -75,6 +78,8 @@ def train(run: Run, stop: StopRequest) -> None:
         trainer.losses()
         if cadence.keeps(epoch):
             save_all(run, ["latest", str(epoch)], Position(epoch + 1), f"epoch{epoch}.png")
+        ended = Progress(epoch, run.sampler.batches_per_epoch * pairs, trainer.iteration * pairs, seconds)
+        visualizer.end_epoch(ended, run.score(epoch))
 
 
 def batches(run: Run, epoch: int, stop: StopRequest) -> Iterator[tuple[int, Batch]]:
@@ -82,8 +87,8 @@ def batches(run: Run, epoch: int, stop: StopRequest) -> Iterator[tuple[int, Batc
     done = run.position.batches if epoch == run.position.epoch else 0
     run.sampler.start_at(epoch, done)
     total, silent = run.cadence.epochs * run.sampler.batches_per_epoch, not run.processes.writes
-    settings = {"total": total, "initial": run.trainer.iteration, "leave": False, "disable": silent}
-    bar = progress(run.loader.epoch(stop), desc=f"epoch {epoch}", unit="batch", **settings)
+    shown = {"desc": f"epoch {epoch}", "total": total, "initial": run.trainer.iteration, "unit": "batch"}
+    bar = progress(run.loader.epoch(stop), **shown, leave=False, disable=silent)
     for number, batch in enumerate(bar, start=done + 1):
         yield number, Batch(batch.A, batch.B, batch.A_class, batch.B_class, global_size=run.sampler.batch_size)
 
@@ -106,7 +111,7 @@ def main() -> int:
         raise UserError(f"--batchSize {options.batchSize}: {count} processes want a pair each")
     if count > 1 and not launched():
         return launch(sys.argv, count, advice)
-    if local_rank():
+    if not is_first():
         # The first process reports what is the same in all of them.
         logging.getLogger().setLevel(logging.WARNING)
     device = choose_device(options.gpu_ids, local_rank())
@@ -149,6 +154,7 @@ def make_run(
         sampler=sampler,
         visualizer=build.make_visualizer(options, cadence, folder.path, processes),
         write_samples=build.sample_writer(trainer, dataset.samples),
+        score=TrainingScores(trainer, build.scored(options, classes), dataset.transform, options.metrics_freq),
         cadence=cadence,
         folder=folder,
         position=position,

@@ -1,5 +1,7 @@
 """Trains a model: python train.py --dataroot ./datasets/males --name males_model --batchSize 6."""
 
+from util.errors import UserError, run_command  # isort: split
+
 import argparse
 import logging
 import sys
@@ -9,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.classes import ClassImages
-from data.loader import PairBatch, PairSampler, make_loader
+from data.loader import PairLoader, PairSampler
+from evaluation.during_training import TrainingScores
 from models.batch import Batch, first_pictures
 from models.checkpoint import CheckpointFolder, Position, save
 from models.precision import set_tf32
@@ -23,10 +24,10 @@ from options import build_training as build
 from options.opt_file import OPT_FILE, options_text, write_options
 from options.run_folder import claimed, failures_explained, start
 from options.train import parse_train_options, train_parser
-from util.device import choose_device
-from util.distributed import Processes, joined, launch, launched, local_rank, process_count
-from util.errors import UserError, run_command
+from util.device import choose_device, peak_memory
+from util.distributed import Processes, first_process, joined, launch, launched, local_rank, process_count
 from util.interrupt import StopRequest, stop_requests
+from util.progress import progress
 from util.visualizer import Progress, Visualizer, due
 
 logger = logging.getLogger(__name__)
@@ -37,10 +38,11 @@ class Run:
     """What the loop uses."""
 
     trainer: Trainer
-    loader: DataLoader[PairBatch]
+    loader: PairLoader
     sampler: PairSampler
     visualizer: Visualizer
     write_samples: Callable[[Path], None]
+    score: Callable[[int], dict[str, float]]
     cadence: build.Cadence
     folder: CheckpointFolder
     position: Position
@@ -51,12 +53,11 @@ class Run:
 def train(run: Run, stop: StopRequest) -> None:
     """Trains to the last epoch. A request to stop is honoured after the iteration, with a checkpoint."""
     trainer, cadence, visualizer, pairs = run.trainer, run.cadence, run.visualizer, run.sampler.batch_size
-    reported: set[str] = set()
     before = run.position.total_pairs - trainer.iteration * pairs
     shown, shown_at, seconds = trainer.iteration, time.perf_counter(), 0.0
     for epoch in range(run.position.epoch, cadence.epochs + 1):
         trainer.start_epoch(epoch)
-        for number, batch in batches(run, epoch, reported):
+        for number, batch in batches(run, epoch, stop):
             trainer.step(batch)
             total = before + trainer.iteration * pairs
             if due(total, cadence.print, pairs):
@@ -64,10 +65,11 @@ def train(run: Run, stop: StopRequest) -> None:
                 losses, now = trainer.losses(), time.perf_counter()
                 seconds = (now - shown_at) / (trainer.iteration - shown) / pairs
                 shown, shown_at = trainer.iteration, now
-                visualizer.losses(Progress(epoch, number * pairs, total, seconds), losses)
+                here = Progress(epoch, number * pairs, total, seconds, peak_memory(trainer.device))
+                visualizer.losses(here, losses)
             if visualizer.wants_pictures(total, pairs):
-                progress = Progress(epoch, number * pairs, total, seconds)
-                visualizer.pictures(progress, first_pictures(batch, trainer.show(batch), run.classes), pairs)
+                here = Progress(epoch, number * pairs, total, seconds)
+                visualizer.pictures(here, first_pictures(batch, trainer.show(batch), run.classes), pairs)
             stopped = run.processes.any(bool(stop))
             if stopped or due(total, cadence.save_latest, pairs):
                 save_all(run, ["latest"], Position(epoch, number, total), f"epoch{epoch}_{number * pairs}.png")
@@ -76,23 +78,21 @@ def train(run: Run, stop: StopRequest) -> None:
                 return
         # This stops a run that has diverged, however rarely its losses are shown.
         trainer.losses()
+        total = before + trainer.iteration * pairs
         if cadence.keeps(epoch):
             save_all(run, ["latest", str(epoch)], Position(epoch + 1, 0, total), f"epoch{epoch}.png")
+        ended = Progress(epoch, run.sampler.batches_per_epoch * pairs, total, seconds)
+        visualizer.end_epoch(ended, run.score(epoch))
 
 
-def batches(run: Run, epoch: int, reported: set[str]) -> Iterator[tuple[int, Batch]]:
-    """This process's parts of an epoch's batches, counted from 1, without those that a resumed run has done before.
-
-    Each picture that cannot be used is reported once, and then noted in `reported`.
-    """
+def batches(run: Run, epoch: int, stop: StopRequest) -> Iterator[tuple[int, Batch]]:
+    """This process's parts of an epoch's batches, counted from 1, without those done before the run was resumed."""
     done = run.position.batches if epoch == run.position.epoch else 0
     run.sampler.start_at(epoch, done)
     total, silent = run.cadence.epochs * run.sampler.batches_per_epoch, not run.processes.writes
-    bar = tqdm(run.loader, f"epoch {epoch}", total, initial=run.trainer.iteration, leave=False, disable=silent)
+    shown = {"desc": f"epoch {epoch}", "total": total, "initial": run.trainer.iteration, "unit": "batch"}
+    bar = progress(run.loader.epoch(stop), **shown, leave=False, disable=silent)
     for number, batch in enumerate(bar, start=done + 1):
-        for fault in set(batch.faults) - reported:
-            logger.warning("replaced by another picture of its class: %s", fault)
-            reported.add(fault)
         yield number, Batch(batch.A, batch.B, batch.A_class, batch.B_class, global_size=run.sampler.batch_size)
 
 
@@ -116,12 +116,12 @@ def main() -> int:
         raise UserError(f"--batchSize {options.batchSize}: {count} processes want a pair each")
     if count > 1 and not launched():
         return launch(sys.argv, count, advice)
-    if local_rank():
+    if not first_process():
         # The first process reports what is the same in all of them.
         logging.getLogger().setLevel(logging.WARNING)
     device = choose_device(options.gpu_ids, local_rank())
     set_tf32(options.precision)
-    with claimed(options) as folder, joined(device, advice) as processes:
+    with claimed(options) as folder, joined(device, advice) as processes, logging_redirect_tqdm():
         run = make_run(options, classes, folder, device, processes)
         logger.info(options_text(options, parser))
         build.describe(options, classes, run.sampler, run.trainer)
@@ -134,7 +134,7 @@ def main() -> int:
             return 0
         if processes.writes:
             write_options(folder.path / OPT_FILE, options, parser)
-        with logging_redirect_tqdm(), failures_explained(options, folder), stop_requests(repeated=launched()) as stop:
+        with failures_explained(options, folder), stop_requests(repeated=launched()) as stop, run.loader:
             train(run, stop)
         return stop.exit_code
 
@@ -153,10 +153,11 @@ def make_run(
     cadence = build.make_cadence(options, position)
     return Run(
         trainer=trainer,
-        loader=make_loader(dataset, sampler, options.nThreads, pin_memory=device.type == "cuda"),
+        loader=PairLoader(dataset, sampler, options.nThreads),
         sampler=sampler,
         visualizer=build.make_visualizer(options, cadence, folder.path, processes),
         write_samples=build.sample_writer(trainer, dataset.samples),
+        score=TrainingScores(trainer, build.scored(options, classes), dataset.transform, options.metrics_freq),
         cadence=cadence,
         folder=folder,
         position=position,

@@ -15,11 +15,12 @@ from benchmarks.measure import parser_of, timed
 from data.age_classes import ANCHORS
 from data.aging_dataset import AgingDataset
 from data.classes import ClassImages, find_classes
-from data.loader import PairSampler, make_loader
+from data.loader import PairLoader, PairSampler
 from data.masking import MASK_COLOR, MASKED_LABELS
 from data.portrait import parsing_path
 from data.transforms import Transform
 from datasets.population import class_jobs, write_portrait
+from util.interrupt import StopRequest
 
 
 def naive_image(path: Path, size: int) -> torch.Tensor:
@@ -49,9 +50,9 @@ def main() -> None:
         classes = find_classes(Path(folder), "train", ANCHORS)
         dataset = AgingDataset(classes, Transform("resize_and_crop", options.size, options.size, flip=True))
         sampler = PairSampler([len(of_class.paths) for of_class in classes], 6, seed=0)
-        loader = make_loader(dataset, sampler, options.workers, pin_memory=False)
-        sum(1 for _ in loader)  # fills the system's file cache and starts the workers
-        seconds, pairs = timed(lambda: sum(len(batch.A) for batch in loader))
+        with PairLoader(dataset, sampler, options.workers) as loader:
+            sum(1 for _ in loader.epoch(StopRequest()))  # fills the system's file cache
+            seconds, pairs = timed(lambda: sum(len(batch.A) for batch in loader.epoch(StopRequest())))
         naive_seconds, _ = timed(lambda: read_naively(classes, pairs, options.size))
     ours, naive = 2 * pairs / seconds, 2 * pairs / naive_seconds
     sys.stdout.write(

@@ -1,20 +1,33 @@
 """Which pairs are drawn, and how they become batches (docs/method.md, Data)."""
 
+import logging
+import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import cycle, islice
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
 
 from data.aging_dataset import AgingDataset, PairIndex, PairItem
 from util.errors import UserError
+from util.interrupt import StopRequest
+
+logger = logging.getLogger(__name__)
+
+# Seconds that one batch may take, and that it may take once the run is asked to stop.
+_PATIENCE, _PATIENCE_AT_STOP = 300.0, 5.0
+_GLANCE = 0.2
 
 
-class PairSampler(Sampler[list[PairIndex]]):
+class PairSampler:
     """Batches of pairs: class A and another class B uniformly, then a picture of each uniformly.
 
     An epoch depends on the seed and its number only, so a run can resume at any batch.
@@ -94,18 +107,90 @@ class PairBatch(NamedTuple):
     faults: tuple[str, ...]
 
 
-def make_loader(dataset: AgingDataset, sampler: PairSampler, workers: int, pin_memory: bool) -> DataLoader:
-    """Reads `PairBatch`es ahead in `workers` processes, one a core at most, or in this process if 0."""
-    workers = min(workers, _usable_cores())
-    return DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        num_workers=workers,
-        pin_memory=pin_memory,
-        persistent_workers=workers > 0,
-        collate_fn=collate,
-        worker_init_fn=_ignore_stop_signals,
-    )
+class PairLoader:
+    """Reads a sampler's pairs in worker processes, which run ahead of the training loop. It is a context manager.
+
+    The workers take turns with the batches and send them through pipes. PyTorch's DataLoader uses shared memory; in a
+    container, which has little of it, the DataLoader waits for ever.
+
+    Args:
+        dataset: reads an item.
+        sampler: whose batches the workers share.
+        workers: processes, one a core at most; 0 reads in this process.
+        patience: seconds that one batch may take.
+    """
+
+    def __init__(
+        self, dataset: AgingDataset, sampler: PairSampler, workers: int, patience: float = _PATIENCE
+    ) -> None:
+        self._dataset, self._sampler, self._patience = dataset, sampler, patience
+        self._count = min(workers, _usable_cores())
+        self._workers: list[tuple[BaseProcess, Connection]] = []
+        self._reported: set[str] = set()
+
+    def __enter__(self) -> "PairLoader":
+        for number in range(self._count):
+            ours, theirs = multiprocessing.Pipe()
+            arguments = (self._dataset, self._sampler, slice(number, None, self._count), theirs)
+            process = multiprocessing.Process(target=_read_batches, args=arguments, daemon=True)
+            process.start()
+            # The worker's copy is then the only one, and its death is seen as the end of the pipe.
+            theirs.close()
+            self._workers.append((process, ours))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        # Nothing is lost with a worker, and one that hangs would not heed a milder signal.
+        for process, _ in self._workers:
+            process.kill()
+        for process, connection in self._workers:
+            process.join(_PATIENCE_AT_STOP)
+            connection.close()
+        self._workers.clear()
+
+    def epoch(self, stop: StopRequest) -> Iterator[PairBatch]:
+        """The batches from the sampler's position to the end of its epoch, which is to be read to the end.
+
+        Each picture that had to be replaced is reported once.
+
+        Raises:
+            UserError: no picture of a class can be used; a worker is lost; a batch takes too long.
+        """
+        for _, connection in self._workers:
+            # A lost worker is told when its batch is due.
+            with suppress(OSError):
+                connection.send((self._sampler.epoch, self._sampler.first_batch))
+        workers = cycle(self._workers)
+        for pairs in self._sampler:
+            batch = self._receive(*next(workers), stop) if self._workers else _read(self._dataset, pairs)
+            for fault in set(batch.faults) - self._reported:
+                logger.warning("replaced by another picture of its class: %s", fault)
+                self._reported.add(fault)
+            yield batch
+
+    def _receive(self, process: BaseProcess, connection: Connection, stop: StopRequest) -> PairBatch:
+        waited = 0.0
+        try:
+            while not connection.poll(_GLANCE):
+                waited += _GLANCE
+                if waited > (min(self._patience, _PATIENCE_AT_STOP) if stop else self._patience):
+                    raise UserError(
+                        f"--dataroot: no pictures came for {waited:.0f} seconds; see whether its disk answers and "
+                        "whether the machine is overloaded, or give --nThreads 0"
+                    )
+            content = connection.recv()
+        except (EOFError, OSError) as error:
+            process.join(_PATIENCE_AT_STOP)
+            code = process.exitcode
+            end = f"killed ({signal.Signals(-code).name})" if code and code < 0 else f"lost (exit code {code})"
+            raise UserError(
+                f"--nThreads {self._count}: a process that reads pictures was {end}; if the machine ran out of "
+                "memory, give fewer, or --nThreads 0"
+            ) from error
+        if isinstance(content, UserError):
+            raise content
+        a, b, a_class, b_class = map(torch.from_numpy, content[:-1])
+        return PairBatch(a, b, a_class, b_class, content[-1])
 
 
 def _usable_cores() -> int:
@@ -113,14 +198,36 @@ def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _ignore_stop_signals(_worker: int) -> None:
-    """The run ends its workers itself: terminals and torchrun signal all processes, which is too early for these."""
+def _read_batches(dataset: AgingDataset, sampler: PairSampler, turns: slice, connection: Connection) -> None:
+    """What a worker does until it is killed: it reads its turns of each epoch whose beginning it is told."""
+    # Terminals and torchrun signal all processes, but only the run decides when its workers end.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # A run that is killed cannot kill its workers.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # After a fork, PyTorch's threads are gone.
+    torch.set_num_threads(1)
+    while True:
+        sampler.start_at(*connection.recv())
+        for pairs in islice(sampler, turns.start, None, turns.step):
+            try:
+                *tensors, faults = _read(dataset, pairs)
+            except UserError as error:
+                connection.send(error)
+            else:
+                # A tensor would travel through shared memory.
+                connection.send((*(tensor.numpy() for tensor in tensors), faults))
 
 
-def collate(items: Sequence[PairItem]) -> PairBatch:
-    """Items -> a batch."""
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+def _read(dataset: AgingDataset, pairs: Sequence[PairIndex]) -> PairBatch:
+    items: list[PairItem] = [dataset[pair] for pair in pairs]
     return PairBatch(
         torch.stack([item.A for item in items]),
         torch.stack([item.B for item in items]),

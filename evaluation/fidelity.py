@@ -28,7 +28,7 @@ def inception_distances(made: Sequence[Path], photos: Sequence[Path], device: to
             on average, but varies much.
         device: computes the distances.
     """
-    weights = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
+    weights = weights_path()
     if min(len(made), len(photos)) < 2:
         logger.info("FID and KID are left out: they need at least two photos")
         return {}
@@ -42,6 +42,11 @@ def inception_distances(made: Sequence[Path], photos: Sequence[Path], device: to
     except (UserError, OSError, RuntimeError, ValueError) as error:
         logger.error("FID and KID are left out: %s: %s", weights, error)
         return {}
+
+
+def weights_path() -> Path:
+    """Where torch-fidelity's Inception weights belong on this machine."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
 
 
 def _distances(
@@ -64,6 +69,7 @@ def _distances(
             cuda=device.type == "cuda",
             cache=False,
             save_cpu_ram=True,
+            verbose=False,
         )
     return {
         "fid": float(figures["frechet_inception_distance"]),

@@ -30,7 +30,17 @@ from options.opt_file import OPT_FILE, read_options
 from options.types import class_names
 from util.distributed import Processes
 from util.errors import UserError
-from util.visualizer import History, HtmlLog, LossLog, MetricsLog, Sink, VisdomPlots, Visualizer
+from util.visualizer import (
+    History,
+    HtmlLog,
+    LossLog,
+    MetricsLog,
+    Sink,
+    Summary,
+    TensorBoard,
+    VisdomPlots,
+    Visualizer,
+)
 from util.visualizer.samples import write_samples
 
 logger = logging.getLogger(__name__)
@@ -171,15 +181,17 @@ def pretrained_model(options: argparse.Namespace) -> PretrainedModel:
 
 
 def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path, processes: Processes) -> Visualizer:
-    """The console, loss_log.txt and metrics.jsonl always; the HTML log and visdom unless they are turned off."""
+    """Text logs always, the HTML log and visdom unless they are turned off, and TensorBoard if it is asked for."""
     metrics = MetricsLog(folder)
     history = History(metrics.path)
     if not processes.writes:
         return Visualizer([], history)
-    sinks: list[Sink] = [LossLog(folder), metrics]
+    sinks: list[Sink] = [LossLog(folder), metrics, Summary(folder, history)]
     if not options.no_html:
         title = f"Training of {options.name}"
         sinks.append(HtmlLog(folder, title, history, picture_every=cadence.save_display, charts=LOSS_CHARTS))
+    if options.tensorboard:
+        sinks.append(TensorBoard(folder, history.total_pairs, picture_every=cadence.display))
     if options.display_id:
         sinks.append(
             VisdomPlots(
@@ -193,6 +205,13 @@ def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path,
             )
         )
     return Visualizer(sinks, history)
+
+
+def scored(options: argparse.Namespace, classes: Sequence[ClassImages]) -> Sequence[ClassImages]:
+    """The pictures for FID and KID: those of the data set's test folders if each class has one, or else `classes`."""
+    if set(options.sort_order) <= set(class_folders(options.dataroot, "test")):
+        return find_classes(options.dataroot, "test", options.sort_order)
+    return classes
 
 
 def sample_writer(trainer: Trainer, inputs: Sequence[np.ndarray]) -> Callable[[Path], None]:

@@ -51,6 +51,13 @@ def train_parser() -> CommandParser:
     output.add_argument("--save_display_freq", type=positive_int, default=5000, help="pictures to the HTML log")
     output.add_argument("--save_epoch_freq", type=positive_int, default=20, help="checkpoint of its own; in epochs")
     output.add_argument("--no_html", action="store_true", help="no HTML log")
+    output.add_argument("--tensorboard", action="store_true", help="curves and pictures for TensorBoard")
+    output.add_argument(
+        "--metrics_freq",
+        type=non_negative_int,
+        default=0,
+        help="FID and KID of test pictures, or else of training pictures; in epochs, 0 for never",
+    )
 
     loss = parser.group("losses and optimisation")
     loss.add_argument("--lambda_cyc", type=non_negative_float, default=10.0, help="cycle")

@@ -12,7 +12,16 @@ TRACKED = subprocess.check_output(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
 ).splitlines()
 # argparse declares the first, torchrun the second.
-OTHERS = {"--help", "--nnodes"}
+OTHERS = {
+    "--help",
+    "--nnodes",
+    "--logdir",
+    "--nproc_per_node",
+    "--rdzv_backend",
+    "--rdzv_endpoint",
+    "--rdzv_id",
+    "--shm-size",
+}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 

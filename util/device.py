@@ -1,11 +1,17 @@
 """Where the networks run."""
 
 import logging
+import sys
 from collections.abc import Sequence
 
 import torch
 
 from util.errors import UserError
+
+try:
+    import resource
+except ImportError:  # Windows lacks it.
+    resource = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -34,3 +40,13 @@ def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
         return torch.device("mps")
     logger.info("No GPU here: running on the CPU (--gpu_ids -1 chooses it without this message).")
     return torch.device("cpu")
+
+
+def peak_memory(device: torch.device) -> float | None:
+    """Most GiB that tensors used of the GPU's memory, or this process of the machine's; None if unknown."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    if resource is None:
+        return None
+    # Linux counts KiB, macOS bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)

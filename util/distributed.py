@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -18,6 +19,9 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from torch.nn.parallel import DistributedDataParallel
 
 from util.errors import UserError
+
+# How long processes wait for one another; the first one may compute scores meanwhile.
+_PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,8 @@ def joined(device: torch.device, advice: str) -> Iterator[Processes]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     # Gloo carries what is on the CPU, such as the request to stop, so that asking for it does not wait for the GPU.
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo"
+    dist.init_process_group(backend, timeout=_PATIENCE)
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
         # When a process fails, the launcher stops the others. The one that writes files must have finished by then.
@@ -152,6 +157,10 @@ def joined(device: torch.device, advice: str) -> Iterator[Processes]:
     except (dist.DistError, RuntimeError) as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
+        if "/dev/shm" in str(error):
+            raise UserError(
+                "GPUs exchange data through /dev/shm, which is full; give a container more (docker run --shm-size 8g)"
+            ) from error
         raise UserError(f"another process of this run is gone; {advice}") from error
     finally:
         # The networks' wrappers keep the group's threads alive. A live thread aborts the process when Python ends.

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -85,6 +86,33 @@ def test_a_run_goes_on_with_another_number_of_processes(run, dataset, tmp_path):
     assert state["position"] == {"epoch": 5, "batches": 0}
     assert state["trainer"]["iteration"] == 4 * 2
     assert len(lines) == 4, "one process writes"
+
+
+def test_two_machines_train_the_model_that_one_trains(run, dataset, tmp_path):
+    """Two agents of torchrun on this machine stand in for two machines that share a folder."""
+    launcher = [sys.executable, "-m", "torch.distributed.run"]
+    train = [str(ROOT / "train.py"), *RUN, "--epochs", "2", "--name"]
+    one = [*launcher, "--nproc_per_node", "2", "--master_port", free_port(), *train, "one"]
+    subprocess.run(one, cwd=tmp_path, check=True, timeout=120, capture_output=True)
+    meet = ["--nnodes", "2", "--rdzv_backend", "c10d", "--rdzv_endpoint", f"localhost:{free_port()}"]
+    two = [*launcher, "--nproc_per_node", "1", *meet, "--rdzv_id", "test", *train, "two"]
+    agents = [
+        subprocess.Popen(two, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = "".join(text for agent in agents for text in agent.communicate(timeout=120))
+    assert [agent.returncode for agent in agents] == [0, 0], told
+    assert told.count("class 0-2: 4 pictures") == 1, "one process reports"
+    for network in ("G", "D", "g_running"):
+        paths = (tmp_path / "checkpoints" / name / f"latest_net_{network}.pth" for name in ("one", "two"))
+        first, second = (torch.load(path, weights_only=True) for path in paths)
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
 
 
 def test_a_killed_process_ends_the_run_and_leaves_it_resumable(run, tmp_path):

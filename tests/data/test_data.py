@@ -10,7 +10,7 @@ from PIL import Image
 from data.age_classes import ANCHORS, centre, position
 from data.aging_dataset import AgingDataset, PairIndex
 from data.classes import ClassImages, class_folders, find_classes, keep_pairs
-from data.loader import PairSampler, make_loader
+from data.loader import PairLoader, PairSampler
 from data.masking import Label, mask
 from data.portrait import parsing_path, read_portrait
 from data.transforms import Transform
@@ -18,6 +18,7 @@ from models.age_code import make_codes
 from tests.conftest import CLASSES
 from util.errors import UserError
 from util.images import to_pixels, to_tensor, write_image
+from util.interrupt import StopRequest
 
 
 def test_positions_of_ages():
@@ -157,8 +158,8 @@ def test_class_folders_come_by_number(dataset):
 def test_a_corrupt_picture_is_replaced_by_another_of_its_class(dataset, workers):
     (dataset / "train0-2" / "1.png").write_bytes(b"no picture")
     data = AgingDataset(find_classes(dataset, "train", CLASSES), Transform("resize_and_crop", 16, 16))
-    loader = make_loader(data, PairSampler([4, 4, 4], 2, seed=0), workers, pin_memory=False)
-    batches = [batch for epoch in range(4) for batch in loader]
+    with PairLoader(data, PairSampler([4, 4, 4], 2, seed=0), workers) as loader:
+        batches = [batch for _ in range(4) for batch in loader.epoch(StopRequest())]
     faults = {fault for batch in batches for fault in batch.faults}
     assert len(faults) == 1
     assert "train0-2/1.png" in faults.pop()
@@ -228,8 +229,8 @@ def test_workers_do_not_change_what_is_read(dataset):
     data = AgingDataset(classes, Transform("resize_and_crop", 20, 16, flip=True))
     batches = []
     for workers in (0, 2):
-        loader = make_loader(data, PairSampler([4, 4, 4], 2, seed=1), workers, pin_memory=False)
-        batches.append(list(loader))
+        with PairLoader(data, PairSampler([4, 4, 4], 2, seed=1), workers) as loader:
+            batches.append(list(loader.epoch(StopRequest())))
     assert len(batches[0]) == len(batches[1]) == 3
     for a, b in zip(*batches, strict=True):
         assert a.A.shape == (2, 3, 16, 16)

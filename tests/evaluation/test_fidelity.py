@@ -9,8 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from data.classes import find_classes
+from data.transforms import Transform
+from evaluation.during_training import TrainingScores
 from evaluation.fidelity import WEIGHTS, inception_distances
-from tests.conftest import ROOT
+from models.execution import Execution
+from tests.conftest import CLASSES, ROOT, TINY
+from tests.models.test_trainer import make_trainer
 from util.images import write_image
 from util.torchvision_on_cpu import make_importable
 
@@ -81,6 +86,30 @@ def test_damaged_and_foreign_weights_are_named(weights, shades, caplog):
     torch.save({"a": torch.zeros(1)}, weights)
     assert inception_distances(*shades, CPU) == {}
     assert [WEIGHTS in record.getMessage() for record in caplog.records] == [True, True]
+
+
+def test_a_model_is_scored_while_it_trains(weights, dataset, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    write_stand_in(weights, monkeypatch)
+    classes = 2 * find_classes(dataset, "train", CLASSES)
+    trainer = make_trainer(Execution())
+    before = trainer.rng.get_state()
+    score = TrainingScores(trainer, classes, Transform("resize_and_crop", 64, 64), 2)
+    assert score(1) == {}
+    first = score(2)
+    assert set(first) == {"fid", "kid"}
+    assert first["fid"] > 0
+    (dataset / "train0-2" / "0.png").write_bytes(b"no picture")
+    assert set(score(4)) == {"fid", "kid"}
+    assert caplog.text.count("left out of FID and KID") == 2
+    assert torch.equal(trainer.rng.get_state(), before)
+
+
+def test_training_without_the_weights_names_the_file_once(run, dataset, weights, tmp_path):
+    arguments = [*TINY, "--dataroot", "people", "--batchSize", 2, "--name", "run", "--display_id", 0]
+    done = run("train.py", *arguments, "--epochs", 3, "--metrics_freq", 1)
+    assert done.stderr.count(str(weights)) == 1
+    assert "fid" not in (tmp_path / "checkpoints" / "run" / "summary.csv").read_text()
 
 
 def test_torchvision_is_imported_beside_any_pytorch():

@@ -1,5 +1,6 @@
 """How commands end, and how much they say."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -47,6 +48,23 @@ run_command(main)
     assert lines[10] == "another kind"
     assert sum(line.startswith("lost") for line in lines) == 12
     assert lines[-1] == "and 15 more like this: line 26: no value"
+
+
+def test_ctrl_c_while_train_py_is_imported_shows_no_traceback(tmp_path):
+    # The first large library that train.py imports.
+    (tmp_path / "torch.py").write_text("import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=10)
+    assert told == "interrupted\n"
 
 
 def test_ctrl_c_during_imports_shows_no_traceback(tmp_path):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.conftest import TINY, write_dataset
 from util import progress as module
 from util.errors import UserError
 from util.progress import progress, run_all
@@ -28,6 +29,15 @@ def test_a_long_loop_writes_plain_lines_into_a_file(capsys, monkeypatch):
     assert lines[0].startswith("run: ")
     assert lines[-1].startswith("run: 50 of 50, ")
     assert not {"\r", "\x1b"} & set("".join(lines))
+
+
+def test_training_writes_no_bar_into_a_file(run, tmp_path):
+    write_dataset(tmp_path / "people", per_class=75)
+    arguments = [*TINY, "--dataroot", "people", "--batchSize", 1, "--display_id", 0, "--no_html"]
+    done = run("train.py", *arguments, "--epochs", 1)
+    settings, _, after = done.stderr.partition("1 epochs of 112 batches of 1 pairs\n")
+    assert len(after) < 1000
+    assert not {"\r", "\x1b"} & set(settings + after + done.stdout)
 
 
 def test_a_pool_stops_at_the_first_error():

@@ -218,6 +218,28 @@ def test_the_html_log_is_readable_from_disk_newest_first(run, dataset, tmp_path)
     assert "http" not in text.replace("http-equiv", "")
 
 
+def test_training_tells_speed_and_memory_and_sums_up_each_epoch(run, dataset, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    arguments = [*TINY, "--dataroot", "people", "--batchSize", 2, "--display_id", 0, "--name", "told"]
+    arguments += ["--print_freq", 2, "--display_freq", 6, "--tensorboard"]
+    run("train.py", *arguments, "--epochs", 2)
+    run("train.py", *arguments, "--epochs", 3, "--continue_train")
+    folder = tmp_path / "checkpoints" / "told"
+    lines = (folder / "loss_log.txt").read_text().splitlines()
+    assert len(lines) == 9
+    for line in lines:
+        assert float(re.search(r" pairs_per_second: (\S+)", line)[1]) > 0
+        assert 0.05 < float(re.search(r" peak_memory_GiB: (\S+)", line)[1]) < 8
+    rows = [row.split(",") for row in (folder / "summary.csv").read_text().splitlines()]
+    assert rows[0][:2] == ["epoch", "total_pairs"]
+    assert rows[0][-1] == "pairs_per_second"
+    assert [row[:2] for row in rows[1:]] == [["1", "6"], ["2", "12"], ["3", "18"]]
+    events = accumulator.EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("peak_memory_GiB")] == list(range(2, 20, 2))
+    assert [event.step for event in events.Images("pictures")] == [6, 12, 18]
+
+
 def test_no_html_writes_none(run, dataset, tmp_path):
     run("train.py", *TINY, "--dataroot", "people", "--display_id", 0, "--debug", "--no_html", "--name", "bare")
     assert not (tmp_path / "checkpoints" / "bare" / "web").exists()
@@ -248,12 +270,15 @@ def test_speed_and_memory_stand_behind_the_losses(tmp_path, capsys):
     metrics = MetricsLog(tmp_path)
     shown = Visualizer([LossLog(tmp_path), metrics], History(metrics.path))
     shown.losses(progress(40), LOSSES)
-    shown.losses(replace(progress(80), pairs_per_second=12.5, peak_memory=3.25), LOSSES)
-    head = "(epoch: 1, iters: {}, time: 0.100) loss_G_Rec: 1.500 loss_D_real: 0.250"
-    behind = " pairs_per_second: 12.500 peak_memory_GiB: 3.250"
-    assert (tmp_path / "loss_log.txt").read_text().splitlines() == [head.format(40), head.format(80) + behind]
+    shown.losses(replace(progress(80), seconds=0.08, peak_memory=3.25), LOSSES)
+    assert (tmp_path / "loss_log.txt").read_text().splitlines() == [
+        "(epoch: 1, iters: 40, time: 0.100) loss_G_Rec: 1.500 loss_D_real: 0.250 pairs_per_second: 10.000",
+        "(epoch: 1, iters: 80, time: 0.080) loss_G_Rec: 1.500 loss_D_real: 0.250 pairs_per_second: 12.500 "
+        "peak_memory_GiB: 3.250",
+    ]
     records = [json.loads(line) for line in metrics.path.read_text().splitlines()]
-    assert [record.get("pairs_per_second") for record in records] == [None, 12.5]
+    assert [record.get("pairs_per_second") for record in records] == [10, 12.5]
+    assert [record.get("peak_memory_GiB") for record in records] == [None, 3.25]
     assert set(History(metrics.path).series()) == set(LOSSES)
 
 
@@ -263,20 +288,20 @@ def test_the_summary_has_a_row_for_each_epoch(tmp_path):
     shown = Visualizer([metrics, Summary(tmp_path, history)], history)
     for loss in (1.0, 2.0):
         shown.losses(progress(4), {"loss_G_Rec": loss})
-    shown.end_epoch(progress(8))
+    shown.end_epoch(progress(8), {})
     # The run is stopped inside the second epoch and resumed with another loss.
     shown.losses(Progress(2, 4, 12, 0.5), {"loss_G_Rec": 5.0})
     history = History(metrics.path)
     shown = Visualizer([metrics, Summary(tmp_path, history)], history)
-    shown.losses(Progress(2, 8, 16, 0.1, pairs_per_second=4.0), {"loss_G_Rec": 6.0, "loss_G_Paired": 1.0})
+    shown.losses(Progress(2, 8, 16, 0.25), {"loss_G_Rec": 6.0, "loss_G_Paired": 1.0})
     for _ in range(2):
-        shown.end_epoch(Progress(2, 8, 16, 0.1))
-    shown.end_epoch(Progress(3, 8, 24, 0.1))
+        shown.end_epoch(Progress(2, 8, 16, 0.1), {"fid": 12.5})
+    shown.end_epoch(Progress(3, 8, 24, 0.1), {})
     assert (tmp_path / "summary.csv").read_text().splitlines() == [
-        "epoch,total_pairs,loss_G_Rec,pairs_per_second,loss_G_Paired",
-        "1,8,1.5,10,",
-        "2,16,5.5,3,1",
-        "3,24,,,",
+        "epoch,total_pairs,loss_G_Rec,pairs_per_second,loss_G_Paired,fid",
+        "1,8,1.5,10,,",
+        "2,16,5.5,3,1,12.5",
+        "3,24,,,,",
     ]
 
 
@@ -290,7 +315,7 @@ def test_logs_are_cut_at_the_position_that_a_run_resumes_from(tmp_path):
             place = Progress(epoch, pairs, 8 * (epoch - 1) + pairs, 0.1)
             shown.losses(place, LOSSES)
             shown.pictures(place, PICTURES, 1)
-        shown.end_epoch(place)
+        shown.end_epoch(place, {})
     for name in ("metrics.jsonl", "loss_log.txt"):
         # A crash cuts the last line short.
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-20])
@@ -318,14 +343,15 @@ def test_tensorboard_shows_losses_speed_and_pictures(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     board = TensorBoard(tmp_path, 0, picture_every=1)
     for pairs in (1, 2, 3):
-        board.losses(replace(progress(pairs), pairs_per_second=5.0), LOSSES)
+        board.losses(progress(pairs), LOSSES)
     board.pictures(progress(3), PICTURES)
+    board.end_epoch(progress(2), {"fid": 12.5})
     # The run is resumed after its second pair.
     TensorBoard(tmp_path, 2, picture_every=1).losses(progress(3), {"loss_G_Rec": 9.0})
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [(event.step, event.value) for event in events.Scalars("loss_G_Rec")] == [(1, 1.5), (2, 1.5), (3, 9.0)]
-    assert set(events.Tags()["scalars"]) == {*LOSSES, "pairs_per_second"}
+    assert set(events.Tags()["scalars"]) == {*LOSSES, "pairs_per_second", "fid"}
     board = TensorBoard(tmp_path / "pictures", 0, picture_every=1)
     board.pictures(progress(3), PICTURES)
     events = accumulator.EventAccumulator(str(tmp_path / "pictures" / "tensorboard"))

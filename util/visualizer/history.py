@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -17,21 +17,29 @@ class Progress:
     Attributes:
         epoch: counted from 1.
         pairs, total_pairs: training pairs done in this epoch, and since the run began.
-        seconds: for one pair of the last iteration.
-        pairs_per_second: since the last line of the log; None if nobody measured it.
-        peak_memory: most GiB of the GPU's memory in use since the run began; None without a GPU.
+        seconds: for one pair, since the last line of the log; 0 if there was none.
+        peak_memory: most GiB that were in use since the run began; None if unknown.
     """
 
     epoch: int
     pairs: int
     total_pairs: int
     seconds: float
-    pairs_per_second: float | None = None
     peak_memory: float | None = None
+
+    @property
+    def telemetry(self) -> dict[str, float]:
+        """Speed and memory by their names in the logs, as far as they are known."""
+        values = {
+            "pairs_per_second": 1 / self.seconds if self.seconds else None,
+            "peak_memory_GiB": self.peak_memory,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
     def record(self, losses: Mapping[str, float]) -> dict[str, float]:
         """The losses of an iteration and where they were measured: a line of `metrics.jsonl`."""
-        return {**{name: value for name, value in asdict(self).items() if value is not None}, **losses}
+        where = {name: getattr(self, name) for name in ("epoch", "pairs", "total_pairs", "seconds")}
+        return {**where, **self.telemetry, **losses}
 
 
 class History:
@@ -44,6 +52,11 @@ class History:
     def __init__(self, path: Path) -> None:
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
         self._points = [json.loads(line) for line in lines]
+
+    @property
+    def total_pairs(self) -> int:
+        """Training pairs done up to the last losses."""
+        return int(self._points[-1]["total_pairs"]) if self._points else 0
 
     def add(self, progress: Progress, losses: Mapping[str, float]) -> None:
         """Appends the losses of an iteration."""
@@ -61,7 +74,7 @@ class History:
     def epoch_means(self, epoch: int) -> dict[str, float]:
         """The mean of each loss over an epoch, and of the pairs per second."""
         points = [point for point in self._points if point["epoch"] == epoch]
-        speeds = [point.get("pairs_per_second", 1 / max(point["seconds"], 1e-9)) for point in points]
+        speeds = [1 / max(point["seconds"], 1e-9) for point in points]
         names = dict.fromkeys(name for point in points for name in point if name.startswith("loss_"))
         means = {name: mean(point[name] for point in points if name in point) for name in names}
         return {**means, "pairs_per_second": mean(speeds)} if speeds else {}

@@ -20,8 +20,8 @@ class Sink:
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
         """Takes the losses of the last iteration."""
 
-    def end_epoch(self, progress: Progress) -> None:
-        """Learns that an epoch is complete."""
+    def end_epoch(self, progress: Progress, scores: Mapping[str, float]) -> None:
+        """Learns that an epoch is complete, and the model's scores if they were computed."""
 
 
 class PictureSink(Sink, ABC):
@@ -51,10 +51,10 @@ class Visualizer:
         for sink in list(self._sinks):
             self._guard(sink, partial(sink.losses, progress, losses))
 
-    def end_epoch(self, progress: Progress) -> None:
-        """Tells the sinks that an epoch is complete."""
+    def end_epoch(self, progress: Progress, scores: Mapping[str, float]) -> None:
+        """Tells the sinks that an epoch is complete, and the model's scores by name, such as fid."""
         for sink in list(self._sinks):
-            self._guard(sink, partial(sink.end_epoch, progress))
+            self._guard(sink, partial(sink.end_epoch, progress, scores))
 
     def wants_pictures(self, total_pairs: int, step: int) -> bool:
         """Whether a sink is due to show pictures, now that the count of pairs has grown by `step`."""

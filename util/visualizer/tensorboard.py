@@ -34,15 +34,19 @@ class TensorBoard(PictureSink):
         self.picture_every = picture_every
 
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
-        where = ("epoch", "pairs", "total_pairs", "seconds")
-        for name, value in progress.record(losses).items():
-            if name not in where:
-                self._writer.add_scalar(name, value, progress.total_pairs)
-        # A run may be killed; what it has shown so far is then on disk.
-        self._writer.flush()
+        self._add_scalars(progress, {**losses, **progress.telemetry})
+
+    def end_epoch(self, progress: Progress, scores: Mapping[str, float]) -> None:
+        self._add_scalars(progress, scores)
 
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
         rows = [np.concatenate([pictures[label] for label in row], axis=1) for row in by_side(pictures)]
         self._writer.add_image("pictures", np.concatenate(rows), progress.total_pairs, dataformats="HWC")
         self._writer.add_text("pictures", ", ".join(pictures), progress.total_pairs)
+        self._writer.flush()
+
+    def _add_scalars(self, progress: Progress, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, progress.total_pairs)
+        # A run may be killed; what it has shown so far is then on disk.
         self._writer.flush()

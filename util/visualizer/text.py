@@ -21,8 +21,13 @@ class LossLog(Sink):
 
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
         head = f"(epoch: {progress.epoch}, iters: {progress.pairs}, time: {progress.seconds:.3f}) "
-        speed = {"pairs_per_second": progress.pairs_per_second, "peak_memory_GiB": progress.peak_memory}
-        values = {**losses, **{name: value for name, value in speed.items() if value is not None}}
+        self._write(head, {**losses, **progress.telemetry})
+
+    def end_epoch(self, progress: Progress, scores: Mapping[str, float]) -> None:
+        if scores:
+            self._write(f"(epoch: {progress.epoch}, iters: {progress.pairs}, end) ", scores)
+
+    def _write(self, head: str, values: Mapping[str, float]) -> None:
         line = head + " ".join(f"{name}: {value:.3f}" for name, value in values.items())
         tqdm.write(line)
         with self._path.open("a", encoding="utf-8") as file:
@@ -45,15 +50,16 @@ class MetricsLog(Sink):
 
 
 class Summary(Sink):
-    """`summary.csv`: a row for each epoch, with training pairs in all, mean losses and pairs per second."""
+    """`summary.csv`: a row for each epoch: training pairs in all, mean losses, pairs per second, and its scores."""
 
     def __init__(self, folder: Path, history: History) -> None:
         self._path = folder / "summary.csv"
         self._history = history
 
-    def end_epoch(self, progress: Progress) -> None:
-        means = {name: f"{value:.6g}" for name, value in self._history.epoch_means(progress.epoch).items()}
-        row = {"epoch": str(progress.epoch), "total_pairs": str(progress.total_pairs), **means}
+    def end_epoch(self, progress: Progress, scores: Mapping[str, float]) -> None:
+        values = {**self._history.epoch_means(progress.epoch), **scores}
+        row = {"epoch": str(progress.epoch), "total_pairs": str(progress.total_pairs)}
+        row |= {name: f"{value:.6g}" for name, value in values.items()}
         rows = [*(old for old in self._rows() if old["epoch"] != row["epoch"]), row]
         # A resumed run may have losses that earlier epochs lack, so all rows are written under new headings.
         columns = dict.fromkeys(name for line in rows for name in line)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from util.download import PublishedFile, download, is_there
+from util.download import PublishedFile, download, is_complete
 from util.http import Network
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def main() -> int:
     files = {name: file for name, file in PUBLISHED.items() if name in (options.only or PUBLISHED)}
     if options.mirror:
         files = {name: file.at_mirror(options.mirror) for name, file in files.items()}
-    missing = {name: file for name, file in files.items() if not is_there(file, options.out)}
+    missing = {name: file for name, file in files.items() if not is_complete(file, options.out)}
     for name in files:
         if name not in missing:
             logger.info("%s: already there", name)

@@ -18,7 +18,7 @@ from evaluation.photos import evaluate_photos
 from options.build import load_transformer, portrait_reader, transform
 from options.evaluate import evaluate_parser, parse_evaluate_options, settings_of
 from util.device import choose_device
-from util.made import MadeRecord
+from util.provenance import ProvenanceRecord
 
 
 def main() -> int:
@@ -38,7 +38,7 @@ def main() -> int:
     named = f"photos_{options.which_epoch}_{source.stem}" if photos else f"evaluation_{options.which_epoch}"
     folder = options.results_dir / options.name / named
     read = portrait_reader(options, device)
-    record = MadeRecord(options.results_dir, overwrite=options.overwrite)
+    record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
     record.add([folder / "index.html"], source, settings_of(options))
     with logging_redirect_tqdm():
         if photos:

@@ -16,19 +16,19 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from data.classes import ClassImages, find_classes
 from data.photo_list import face_name, find_photos, for_each_portrait, output_names
 from data.portrait import Portrait, read_portrait
-from evaluation.judge import tell_age
+from evaluation.judge import log_age
 from models.age_code import anchor_blends
 from models.transformer import AgeTransformer
 from options.build import load_transformer, portrait_reader, transform
-from options.given import given_values
-from options.outputs import OF_MODEL, Output, planned_outputs
+from options.non_default import non_default_values
+from options.outputs import MODEL_SETTINGS, Output, planned_outputs
 from options.test import parse_test_options, test_parser
 from util.device import choose_device
 from util.files import FolderError, keep_only
 from util.html import Picture, picture_table, write_page
 from util.images import resize, write_image
-from util.made import MadeRecord
 from util.progress import progress
+from util.provenance import ProvenanceRecord
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +55,17 @@ def use_photos(options: argparse.Namespace, folder: Path) -> int:
     transformer = None if options.portrait else load_transformer(options, device)
     endings = [ending for output in outputs for ending in output.endings]
     names = output_names(photos, endings, ascii_only=options.ascii_names)
-    record = MadeRecord(options.results_dir, overwrite=options.overwrite)
+    record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
     numbers = range(1, _FACES_CHECKED + 1) if options.face == "all" else [None]
     for photo, name in zip(photos, names, strict=True):
         for output, number in product(outputs, numbers):
-            record.check(output.recorded(folder, face_name(name, number)), photo, output.settings)
+            record.check(output.record_paths(folder, face_name(name, number)), photo, output.settings)
 
     def use(name: str, portrait: Portrait) -> None:
         pixels, seed = portrait.at_size(to_model_size), noise_seed(options)
-        facts = tell_age(name, portrait.pixels) if options.in_the_wild else {}
+        facts = log_age(name, portrait.pixels) if options.in_the_wild else {}
         for output in outputs:
-            record.add(output.recorded(folder, name), portrait.path, output.settings, **facts)
+            record.add(output.record_paths(folder, name), portrait.path, output.settings, **facts)
             frames = rendered(output, transformer, pixels, seed, options.output_size)
             output.write(output.paths(folder, name), resize(pixels, options.output_size), frames)
 
@@ -94,8 +94,8 @@ def write_results(options: argparse.Namespace, folder: Path) -> int:
     classes = find_classes(options.dataroot, options.phase, options.sort_order, most)
     transformer = load_transformer(options, choose_device(options.gpu_ids))
     to_model_size = transform(options, flip=False)
-    record = MadeRecord(options.results_dir, overwrite=options.overwrite)
-    settings = given_values(options, test_parser(), ("output_size", *OF_MODEL))
+    record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
+    settings = non_default_values(options, test_parser(), ("output_size", *MODEL_SETTINGS))
     record.add([folder / "index.html"], options.dataroot, settings)
     images = in_turn(classes, options.how_many)
     rows: list[list[Picture]] = []

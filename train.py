@@ -22,10 +22,10 @@ from models.precision import set_tf32
 from models.trainer import Trainer
 from options import build_training as build
 from options.opt_file import OPT_FILE, options_text, write_options
-from options.run_folder import claimed, failures_explained, start
+from options.run_folder import explain_failures, locked_run_folder, start_or_resume
 from options.train import parse_train_options, train_parser
 from util.device import choose_device, peak_memory
-from util.distributed import Processes, first_process, joined, launch, launched, local_rank, process_count
+from util.distributed import Processes, in_torchrun, is_main_process, launch, local_rank, process_count, process_group
 from util.interrupt import StopRequest, stop_requests
 from util.progress import progress
 from util.visualizer import Progress, Visualizer, due
@@ -106,25 +106,25 @@ def save_all(run: Run, names: Sequence[str], position: Position, picture: str) -
 def main() -> int:
     parser = train_parser()
     options = parse_train_options(parser)
-    # This process may start others, and the first of those claims the folder again.
-    with claimed(options) as folder:
-        options = build.with_found_classes(options)
+    # This process may start others. The first of those locks the folder again.
+    with locked_run_folder(options) as folder:
+        options = build.with_discovered_classes(options)
         classes = build.training_classes(options)
     advice = f"if a checkpoint is in {folder.path}, --continue_train goes on from it"
     count = process_count(options.processes, options.gpu_ids)
     if count > options.batchSize:
         raise UserError(f"--batchSize {options.batchSize}: {count} processes want a pair each")
-    if count > 1 and not launched():
+    if count > 1 and not in_torchrun():
         return launch(sys.argv, count, advice)
-    if not first_process():
+    if not is_main_process():
         # The first process reports what is the same in all of them.
         logging.getLogger().setLevel(logging.WARNING)
     device = choose_device(options.gpu_ids, local_rank())
     set_tf32(options.precision)
-    with claimed(options) as folder, joined(device, advice) as processes, logging_redirect_tqdm():
+    with locked_run_folder(options) as folder, process_group(device, advice) as processes, logging_redirect_tqdm():
         run = make_run(options, classes, folder, device, processes)
         logger.info(options_text(options, parser))
-        build.describe(options, classes, run.sampler, run.trainer)
+        build.log_run(options, classes, run.sampler, run.trainer)
         if run.position.epoch > run.cadence.epochs:
             logger.info("all %d epochs are done; --epochs %d or more goes on", run.cadence.epochs, run.position.epoch)
             return 0
@@ -134,7 +134,7 @@ def main() -> int:
             return 0
         if processes.writes:
             write_options(folder.path / OPT_FILE, options, parser)
-        with failures_explained(options, folder), stop_requests(repeated=launched()) as stop, run.loader:
+        with explain_failures(options, folder), stop_requests(repeated=in_torchrun()) as stop, run.loader:
             train(run, stop)
         return stop.exit_code
 
@@ -149,7 +149,7 @@ def make_run(
     """The run that the options describe, where it begins or goes on."""
     dataset, sampler = build.training_data(options, classes, processes)
     trainer = build.make_trainer(options, device, processes)
-    position = start(options, folder, trainer, sampler)
+    position = start_or_resume(options, folder, trainer, sampler)
     cadence = build.make_cadence(options, position)
     return Run(
         trainer=trainer,
@@ -157,7 +157,7 @@ def make_run(
         sampler=sampler,
         visualizer=build.make_visualizer(options, cadence, folder.path, processes),
         write_samples=build.sample_writer(trainer, dataset.samples),
-        score=TrainingScores(trainer, build.scored(options, classes), dataset.transform, options.metrics_freq),
+        score=TrainingScores(trainer, build.score_classes(options, classes), dataset.transform, options.metrics_freq),
         cadence=cadence,
         folder=folder,
         position=position,

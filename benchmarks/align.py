@@ -8,7 +8,7 @@ from PIL import Image
 
 from benchmarks.measure import parser_of, timed
 from data.in_the_wild.align import Square, align, find_square
-from data.in_the_wild.detect import choose_faces, stand_up
+from data.in_the_wild.detect import choose_faces, turn_upright
 from util.images import read_image
 
 _METHODS_OVERSAMPLING = 4096
@@ -26,7 +26,7 @@ def main() -> None:
     parser = parser_of(__doc__, {"--photo": Path("assets/astronaut.png"), "--size": 256, "--repeats": 5})
     options = parser.parse_args()
     name = str(options.photo)
-    photo, faces = stand_up(read_image(options.photo), name)
+    photo, faces = turn_upright(read_image(options.photo), name)
     ((_, face),) = choose_faces(faces, "largest", name)
     square = find_square(face.landmarks)
     fast, made = timed(lambda: align(photo, square, options.size), options.repeats)

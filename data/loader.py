@@ -23,8 +23,8 @@ from util.interrupt import StopRequest
 logger = logging.getLogger(__name__)
 
 # Seconds that one batch may take, and that it may take once the run is asked to stop.
-_PATIENCE, _PATIENCE_AT_STOP = 300.0, 5.0
-_GLANCE = 0.2
+_BATCH_TIMEOUT, _STOP_TIMEOUT = 300.0, 5.0
+_POLL_SECONDS = 0.2
 
 
 class PairSampler:
@@ -117,13 +117,13 @@ class PairLoader:
         dataset: reads an item.
         sampler: whose batches the workers share.
         workers: processes, one a core at most; 0 reads in this process.
-        patience: seconds that one batch may take.
+        timeout: seconds that one batch may take.
     """
 
     def __init__(
-        self, dataset: AgingDataset, sampler: PairSampler, workers: int, patience: float = _PATIENCE
+        self, dataset: AgingDataset, sampler: PairSampler, workers: int, timeout: float = _BATCH_TIMEOUT
     ) -> None:
-        self._dataset, self._sampler, self._patience = dataset, sampler, patience
+        self._dataset, self._sampler, self._timeout = dataset, sampler, timeout
         self._count = min(workers, _usable_cores())
         self._workers: list[tuple[BaseProcess, Connection]] = []
         self._reported: set[str] = set()
@@ -144,7 +144,7 @@ class PairLoader:
         for process, _ in self._workers:
             process.kill()
         for process, connection in self._workers:
-            process.join(_PATIENCE_AT_STOP)
+            process.join(_STOP_TIMEOUT)
             connection.close()
         self._workers.clear()
 
@@ -171,16 +171,16 @@ class PairLoader:
     def _receive(self, process: BaseProcess, connection: Connection, stop: StopRequest) -> PairBatch:
         waited = 0.0
         try:
-            while not connection.poll(_GLANCE):
-                waited += _GLANCE
-                if waited > (min(self._patience, _PATIENCE_AT_STOP) if stop else self._patience):
+            while not connection.poll(_POLL_SECONDS):
+                waited += _POLL_SECONDS
+                if waited > (min(self._timeout, _STOP_TIMEOUT) if stop else self._timeout):
                     raise UserError(
                         f"--dataroot: no pictures came for {waited:.0f} seconds; see whether its disk answers and "
                         "whether the machine is overloaded, or give --nThreads 0"
                     )
             content = connection.recv()
         except (EOFError, OSError) as error:
-            process.join(_PATIENCE_AT_STOP)
+            process.join(_STOP_TIMEOUT)
             code = process.exitcode
             end = f"killed ({signal.Signals(-code).name})" if code and code < 0 else f"lost (exit code {code})"
             raise UserError(

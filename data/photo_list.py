@@ -15,7 +15,7 @@ from unidecode import unidecode
 from data.portrait import PARSINGS, Portrait
 from util.errors import UserError
 from util.files import FolderError
-from util.images import is_hidden, is_image, read_image, why_no_file
+from util.images import file_problem, is_hidden, is_image, read_image
 from util.progress import progress
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def find_photos(source: Path, option: str) -> list[Path]:
     source = user_path(str(source))
     if os.path.isdir(source):
         return _photos_in(source, option)
-    if reason := why_no_file(source):
+    if reason := file_problem(source):
         raise UserError(f"{option} {source}: no file ({reason}); give a list of image paths, an image or a folder")
     if is_image(source):
         return [source]
@@ -133,7 +133,7 @@ def _photos_in(folder: Path, option: str) -> list[Path]:
         raise UserError(f"{option} {folder}: cannot be read ({error.strerror}); check its permissions") from error
     photos, others = list[Path](), list[str]()
     for path in entries:
-        if why_no_file(path) is None and is_image(path):
+        if file_problem(path) is None and is_image(path):
             photos.append(path)
         else:
             others.append(path.name + "/" * os.path.isdir(path))

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-# Run as a file, Python looks for modules in this folder; the project's modules are one folder up.
+# Python looks for modules in the folder of the file it runs; the project's modules are one folder up.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from util.errors import UserError, run_command
@@ -25,7 +25,7 @@ from data.age_classes import ANCHORS, age_range
 from datasets import ffhq_aging
 from datasets.ffhq_aging import DateError, Labels, RowError
 from options.types import positive_int
-from util.files import built_aside
+from util.files import atomic_folder
 from util.progress import run_all
 
 logger = logging.getLogger(__name__)
@@ -35,16 +35,16 @@ _UNKNOWN = "?"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A picture that is kept: where it lies, its gender, and its place below the folder of that gender."""
+class SelectedPicture:
+    """A picture for training or test: its file, its gender, and its path below that gender's folder."""
 
     source: Path
     gender: str
-    place: Path
+    relative_path: Path
 
 
 class Tally:
-    """Counts the pictures of each class and gender that were kept in each phase, or dropped for each reason."""
+    """Counts, for each class and gender, the pictures of each phase and those left out for each reason."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str, str]] = Counter()
@@ -69,7 +69,7 @@ class Tally:
 
 
 def _order(row: tuple[str, str]) -> tuple[float, str]:
-    """Sorts classes by age, then genders; unknown ones come last."""
+    """The key that sorts by age, then gender; unknown ones come last."""
     cluster, gender = row
     return (math.inf if cluster == _UNKNOWN else age_range(cluster)[0]), gender
 
@@ -84,17 +84,17 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--labels_file", type=Path, required=True, metavar="CSV", help="FFHQ-Aging's labels")
     parser.add_argument(
-        "--train_split", type=int, default=69000, help="pictures from this number on are for test (default: 69000)"
+        "--train_split", type=int, default=69000, help="number of the first test picture (default: 69000)"
     )
     parser.add_argument(
         "--classes", nargs="+", default=ANCHORS, metavar="CLASS", help=f"age groups to keep: {', '.join(ANCHORS)}"
     )
     parser.add_argument("--out", type=Path, default=Path(), help="where males/ and females/ go (default: here)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the males/ and females/ that are there")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing males/ and females/")
     parser.add_argument(
         "--link",
         action="store_true",
-        help="make hard links instead of copies: takes no space, works on one disk only",
+        help="make hard links instead of copies: they take no space, but work only within one disk",
     )
     parser.add_argument("--workers", type=positive_int, default=8, help="files copied at a time (default: 8)")
     return parser
@@ -104,14 +104,14 @@ def main() -> int:
     options = parser().parse_args()
     unknown = [name for name in options.classes if name not in ffhq_aging.CLUSTERS]
     if unknown:
-        raise UserError(f"--classes {unknown[0]}: not among {', '.join(ffhq_aging.CLUSTERS)}")
+        raise UserError(f"--classes {unknown[0]}: no such class; choose among {', '.join(ffhq_aging.CLUSTERS)}")
     raw = options.folder / ffhq_aging.FOLDER
     raw = raw if raw.is_dir() else options.folder
     if not raw.is_dir():
-        raise UserError(f"--folder {options.folder}: no such folder")
+        raise UserError(f"--folder {options.folder}: no such folder; give the one that holds {ffhq_aging.FOLDER}")
     with ExitStack() as stack:
         folders = {
-            gender: stack.enter_context(built_aside(options.out / f"{gender}s", overwrite=options.overwrite))
+            gender: stack.enter_context(atomic_folder(options.out / f"{gender}s", overwrite=options.overwrite))
             for gender in GENDERS
         }
         tally = Tally()
@@ -119,22 +119,22 @@ def main() -> int:
         most = max([ffhq_aging.PICTURES, *(number + 1 for number in labels)])
         if not 0 <= options.train_split <= most:
             raise UserError(f"--train_split {options.train_split}: must be from 0 to {most}")
-        kept = sort_pictures(raw, labels, options.train_split, options.classes, tally)
-        if not kept:
+        selected = sort_pictures(raw, labels, options.train_split, options.classes, tally)
+        if not selected:
             raise UserError(
-                f"--folder {raw}: none of the pictures of {options.labels_file} can be used\n{tally.table()}"
+                f"--folder {raw}: no picture of {options.labels_file} can be used. The reasons:\n{tally.table()}"
             )
         with ThreadPoolExecutor(options.workers) as pool:
-            run_all(pool, partial(copy_picture, folders=folders, link=options.link), kept, unit="picture")
+            run_all(pool, partial(copy_picture, folders=folders, link=options.link), selected, unit="picture")
     logger.info("%s", tally.table())
     return 0
 
 
 def read_labels(labels_file: Path, tally: Tally) -> dict[int, Labels]:
-    """The labels of each picture, by its number; rows that cannot be used are told and counted.
+    """The labels of each picture, by its number; a row that cannot be used is reported and counted.
 
-    Where rows repeat a picture, the first one counts. Where they contradict each other in gender or age group, nobody
-    can tell which one is right, and the picture is left out.
+    If rows repeat a picture, the first one counts. If they contradict each other in gender or age group, it is
+    unknown which one is right, so the picture is left out.
     """
     found: dict[int, Labels] = {}
     contradicted: set[int] = set()
@@ -160,7 +160,7 @@ def read_labels(labels_file: Path, tally: Tally) -> dict[int, Labels]:
                 number,
             )
         elif first is not labels:
-            logger.warning("%s, line %d: picture %d again; its first line counts", labels_file, line, number)
+            logger.warning("%s, line %d: repeats picture %d; its first line counts", labels_file, line, number)
     for number in contradicted:
         tally.add(_UNKNOWN, _UNKNOWN, "contradictory rows")
         del found[number]
@@ -177,20 +177,22 @@ def read_labels(labels_file: Path, tally: Tally) -> dict[int, Labels]:
 
 def sort_pictures(
     raw: Path, labels: Mapping[int, Labels], train_split: int, classes: Sequence[str], tally: Tally
-) -> list[Kept]:
-    """Decides about every picture, and counts it."""
-    kept = []
+) -> list[SelectedPicture]:
+    """Chooses phase and class of every picture, or leaves it out; counts each choice."""
+    selected = []
     for number, of_picture in labels.items():
         source = raw / ffhq_aging.image_path(number)
         outcome = reason_to_leave_out(of_picture, source, classes) or ("train" if number < train_split else "test")
         tally.add(of_picture.cluster, of_picture.gender, outcome)
         if outcome in ("train", "test"):
-            kept.append(Kept(source, of_picture.gender, Path(f"{outcome}{of_picture.cluster}") / source.name))
-    return kept
+            selected.append(
+                SelectedPicture(source, of_picture.gender, Path(f"{outcome}{of_picture.cluster}") / source.name)
+            )
+    return selected
 
 
 def reason_to_leave_out(labels: Labels, source: Path, classes: Sequence[str]) -> str | None:
-    """Why a picture is left out; None if it is kept."""
+    """Why a picture is left out; None if it is used."""
     if labels.cluster not in classes:
         return "other class"
     dropped = ffhq_aging.reason_to_drop(labels)
@@ -201,14 +203,14 @@ def reason_to_leave_out(labels: Labels, source: Path, classes: Sequence[str]) ->
     return None if (source.parent / "parsings" / source.name).is_file() else "map missing"
 
 
-def copy_picture(kept: Kept, folders: Mapping[str, Path], *, link: bool) -> None:
+def copy_picture(selected: SelectedPicture, folders: Mapping[str, Path], *, link: bool) -> None:
     """Copies or links a picture and its map below the folder of its gender."""
-    target = folders[kept.gender] / kept.place
+    target = folders[selected.gender] / selected.relative_path
     maps = target.parent / "parsings"
     maps.mkdir(parents=True, exist_ok=True)
     for source, copy in (
-        (kept.source.parent / "parsings" / kept.source.name, maps / target.name),
-        (kept.source, target),
+        (selected.source.parent / "parsings" / selected.source.name, maps / target.name),
+        (selected.source, target),
     ):
         if not link:
             shutil.copyfile(source, copy)

@@ -21,8 +21,8 @@ COLUMNS = ("image_number", "age_group", "age_group_confidence", "gender", "gende
 _LEAST_AGE_CONFIDENCE = 0.6
 _LEAST_GENDER_CONFIDENCE = 0.66
 _MOST_PITCH, _MOST_YAW = 30, 40  # degrees
-_MOST_OCCLUDED, _MOST_OF_THE_OTHER = 90, 50  # percent of an eye
-# What spreadsheets turn '3-6' or '12.4' into, in most languages: 06-Mar, 6. Mrz, March 6, 2024, 3月6日, 3/6,
+_MOST_OCCLUDED, _OTHER_EYE_MOST_OCCLUDED = 90, 50  # percent of an eye
+# Spreadsheets turn '3-6' or '12.4' into dates, in the user's language: 06-Mar, 6. Mrz, March 6, 2024, 3月6日, 3/6,
 # 06.03.2024, 2024-03-06, or the number of days since 1900.
 _DATE = re.compile(
     r"\d{1,2}[-./ ]+[^\W\d_]{3,}.*|[^\W\d_]{3,}[-./, ]+(.+ )?\d.*|.*\d月\d+日.*|\d{1,2}[/.]\d{1,2}"
@@ -30,14 +30,14 @@ _DATE = re.compile(
 )
 _NUMBER = re.compile(r"(?:.*/)?(\d{1,9})(?:[.,]0{1,2})?(?:\.png)?", re.ASCII)
 _GENDERS = {"male": "male", "m": "male", "female": "female", "f": "female"}
-# The largest value of each column of numbers. A spreadsheet that takes the point for a separator of thousands turns
-# 0.607 into 607.
+# The largest value that a column can have. A spreadsheet that takes the point for a thousands separator turns 0.607
+# into 607.
 _LARGEST = {"age_group_confidence": 1, "gender_confidence": 1, "left_eye_occluded": 100, "right_eye_occluded": 100}
 
 
 @dataclass(frozen=True)
 class FaceAttributes:
-    """Angles in degrees, eyes' occlusion in percent, and what glasses are worn."""
+    """Angles in degrees, occlusion of the eyes in percent, and the kind of glasses."""
 
     pitch: float
     yaw: float
@@ -59,7 +59,7 @@ class Labels:
 
 
 class RowError(Exception):
-    """A row that cannot be used; says which value is wrong."""
+    """A row that cannot be used; the message says which value is wrong."""
 
 
 class DateError(RowError):
@@ -67,15 +67,15 @@ class DateError(RowError):
 
 
 def image_path(number: int) -> Path:
-    """Where a picture is in the raw folder: 01000/01234.png."""
+    """The path of a picture in the raw folder: 01000/01234.png."""
     return Path(f"{number // 1000:02d}000") / f"{number:05d}.png"
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
     """The rows of the CSV with their line numbers.
 
-    The published file has commas. What Excel saves is read, too: semicolons or tabs between the values, with commas
-    in the numbers, and UTF-16 text.
+    The published file separates values by commas. Excel may save semicolons or tabs, decimal commas and UTF-16 text;
+    these are read as well.
 
     Raises:
         UserError: the file is missing, is not CSV text, or lacks a column.
@@ -94,7 +94,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
                 found = f"{times} columns" if times else "no column"
                 raise UserError(f"--labels_file {path}: {found} {name}; give FFHQ-Aging's label file")
         for row in reader:
-            # Spreadsheets write lines without values after the last row.
+            # Spreadsheets may append lines without values.
             if any(row.get(name) for name in COLUMNS):
                 yield reader.line_num, row
     except OSError as error:
@@ -110,10 +110,10 @@ def parse_row(row: Mapping[str, str | None]) -> Labels:
 
     Raises:
         DateError: a spreadsheet has changed a value into a date.
-        RowError: a value is empty, missing, or not what its column holds.
+        RowError: a value is missing or does not fit its column.
     """
     age, gender, image = (_text(row, column) for column in ("age_group", "gender", "image_number"))
-    # People type any of Unicode's dashes, and an apostrophe keeps a spreadsheet from making a date.
+    # People type any Unicode dash, and an apostrophe that keeps a spreadsheet from making a date.
     cluster = re.sub(r"\s*[-\u2010-\u2015\u2212]\s*", "-", age).strip("'\"` ")
     if cluster not in CLUSTERS:
         raise _fault("age_group", age, f"none of {', '.join(CLUSTERS)}")
@@ -121,8 +121,8 @@ def parse_row(row: Mapping[str, str | None]) -> Labels:
         raise RowError(f"gender '{gender}' is neither male nor female")
     number = _NUMBER.fullmatch(image.lower())
     if not number:
-        raise _fault("image_number", image, "not a number of a picture, such as 12")
-    # Programs that take 'None' for a missing value leave the field of glasses empty.
+        raise _fault("image_number", image, "not a number such as 12")
+    # Programs that read 'None' as a missing value save an empty field of glasses.
     angles, glasses = {name: _number(row, name) for name in _FACE}, (row.get("glasses") or "None").strip()
     # Both '-1' and '-1.0' occur in the published file.
     found = any(value != -1 for value in angles.values()) or glasses not in ("-1", "-1.0")
@@ -136,7 +136,7 @@ def parse_row(row: Mapping[str, str | None]) -> Labels:
 
 
 def reason_to_drop(labels: Labels) -> str | None:
-    """Why a picture is not good enough to train on; None if it is."""
+    """Why a picture is not good enough for training; None if it is."""
     if not labels.age_confidence > _LEAST_AGE_CONFIDENCE:
         return "age uncertain"
     if not labels.gender_confidence > _LEAST_GENDER_CONFIDENCE:
@@ -148,7 +148,7 @@ def reason_to_drop(labels: Labels) -> str | None:
     if not abs(labels.face.yaw) < _MOST_YAW:
         return "looks aside"
     less, more = sorted((labels.face.left_eye_occluded, labels.face.right_eye_occluded))
-    if not (less < _MOST_OF_THE_OTHER and more < _MOST_OCCLUDED):
+    if not (less < _OTHER_EYE_MOST_OCCLUDED and more < _MOST_OCCLUDED):
         return "eyes occluded"
     return "dark glasses" if labels.face.glasses == "Dark" else None
 

@@ -1,4 +1,4 @@
-"""The jobs of a synthetic population: which portraits to draw, how they are labelled, and drawing one."""
+"""The portraits of a synthetic population: which ones to draw, their labels, and how one is written."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ OLDEST_DRAWN = 75
 
 @dataclass(frozen=True)
 class Job:
-    """One portrait to draw: who, at what age (years), which of that person's pictures, and where it goes."""
+    """One portrait to draw: the person, the age in years, the number of the person's picture, and its file."""
 
     identity: int
     age: float
@@ -28,7 +28,7 @@ class Job:
 
 def write_portrait(job: Job, seed: int, size: int) -> None:
     """Draws a portrait and writes it with its parsing map, `parsings/<stem>.png` beside it."""
-    # The processes of a pool already use all cores.
+    # The processes of the pool already use all cores.
     cv2.setNumThreads(1)
     pixels, labels = draw(sample_identity(seed, job.identity), job.age, size, job.picture)
     write_image(job.path, pixels)
@@ -47,10 +47,10 @@ def class_jobs(
 ) -> list[Job]:
     """Portraits for the training layout: `pictures` of each person in each anchor class.
 
-    The last people of the population are for test, and no training picture shows them. A person's training pictures
-    differ in pose, light, clothes and age within the class. A person's test pictures of the same number differ by age
-    alone, which is the class's centre, so that each is the truth for the others. With `paired`, the training pictures
-    are made the same way. A file's name says who it shows: `<identity>_<number>.png`.
+    The last people of the population are test people; no training picture shows them. A person's training pictures
+    differ in pose, light, clothes and age within the class. Test pictures of one person and number differ in age
+    only, which is the centre of the class, so that each of them is the ground truth for the others. With `paired`,
+    training pictures are made like test pictures. A file's name says whom it shows: `<identity>_<number>.png`.
     """
     first_test = identities - round(identities * test_fraction)
     jobs = []
@@ -75,7 +75,7 @@ def class_jobs(
 def raw_jobs(out: Path, *, identities: int, seed: int = 0, pictures: int = 1) -> list[Job]:
     """Portraits for FFHQ-Aging's layout, `00000/00012.png`: each person in each of the ten age clusters.
 
-    Numbers run person by person, so that a split by number also keeps people apart.
+    Pictures are numbered person by person, so that a split by number never divides a person's pictures.
     """
     jobs: list[Job] = []
     for identity in range(identities):
@@ -91,7 +91,7 @@ def raw_jobs(out: Path, *, identities: int, seed: int = 0, pictures: int = 1) ->
 
 
 def raw_labels(jobs: list[Job], seed: int) -> Iterator[list[object]]:
-    """FFHQ-Aging's row for each portrait. About a quarter have values for which create_dataset drops a picture."""
+    """FFHQ-Aging's row for each portrait. create_dataset leaves out about a quarter of them for their values."""
     for image, job in enumerate(jobs):
         rng = np.random.default_rng((seed, image, 0xC5))
         cluster = next(name for name in CLUSTERS if age_range(name)[0] <= job.age < age_range(name)[1] + 1)
@@ -104,7 +104,7 @@ def raw_labels(jobs: list[Job], seed: int) -> Iterator[list[object]]:
             f"{certain:.4f}",
         ]
         if rng.random() < 0.05:
-            # The real file has these values where no face attributes were found.
+            # The published file has these values if no face attributes were found.
             yield [*row, *[-1] * 5, -1]
             continue
         pitch, roll, yaw = rng.normal(0, (13, 4, 17))

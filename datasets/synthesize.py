@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-# Run as a file, Python looks for modules in this folder; the project's modules are one folder up.
+# Python looks for modules in the folder of the file it runs; the project's modules are one folder up.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from util.errors import UserError, run_command
@@ -24,7 +24,7 @@ from datasets.population import class_jobs, raw_jobs, raw_labels, write_portrait
 from datasets.renderer.identity import sample_identity
 from datasets.renderer.portrait import draw
 from options.types import positive_int
-from util.files import built_aside
+from util.files import atomic_folder
 from util.images import write_image
 from util.progress import leave_signals_to_parent, run_all
 
@@ -43,8 +43,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write to")
     parser.add_argument("--overwrite", action="store_true", help="replace the data set that --out holds")
     parser.add_argument("--identities", type=positive_int, default=100, metavar="N", help="people (default: 100)")
-    parser.add_argument("--seed", type=int, default=0, help="which population (default: 0)")
-    parser.add_argument("--size", type=positive_int, default=256, help="pixels (default: 256)")
+    parser.add_argument("--seed", type=int, default=0, help="number of the population, from 0 (default: 0)")
+    parser.add_argument("--size", type=positive_int, default=256, help="width and height in pixels (default: 256)")
     parser.add_argument(
         "--layout",
         choices=("classes", "raw"),
@@ -52,13 +52,13 @@ def parser() -> argparse.ArgumentParser:
         help="classes: training folders males/train0-2/... (default); raw: FFHQ-Aging's folders and CSV, which "
         "datasets/create_dataset.py turns into training folders",
     )
-    parser.add_argument("--together", action="store_true", help="both genders in one data set (layout classes)")
+    parser.add_argument("--together", action="store_true", help="put both genders into one data set (layout classes)")
     parser.add_argument(
         "--pictures_per_class",
         type=positive_int,
         default=1,
         metavar="K",
-        help="of each person and class (default: 1)",
+        help="pictures of each person in each class (default: 1)",
     )
     parser.add_argument(
         "--paired",
@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--contact_sheet",
         action="store_true",
-        help=f"also write contact_sheet.jpg: {SHEET_PEOPLE} people at all ages",
+        help=f"also write contact_sheet.jpg, {SHEET_PEOPLE} people at all ages",
     )
     return parser
 
@@ -86,17 +86,17 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     options = parser().parse_args()
     if options.seed < 0:
-        raise UserError(f"--seed {options.seed}: must be 0 or more")
+        raise UserError(f"--seed {options.seed}: give 0 or more")
     if not _SMALLEST <= options.size <= _LARGEST:
-        raise UserError(f"--size {options.size}: must be from {_SMALLEST} to {_LARGEST}")
-    with built_aside(options.out, overwrite=options.overwrite) as folder:
+        raise UserError(f"--size {options.size}: give {_SMALLEST} to {_LARGEST} pixels")
+    with atomic_folder(options.out, overwrite=options.overwrite) as folder:
         draw_population(options, folder)
     logger.info("done: %s", options.out)
     return 0
 
 
 def draw_population(options: argparse.Namespace, folder: Path) -> None:
-    """Draws all portraits, and the labels or the contact sheet that belong to them."""
+    """Draws all portraits, and writes the label file or the contact sheet if the options ask for them."""
     people = {"identities": options.identities, "seed": options.seed, "pictures": options.pictures_per_class}
     if options.layout == "raw":
         jobs = raw_jobs(folder / ffhq_aging.FOLDER, **people)

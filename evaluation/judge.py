@@ -58,7 +58,7 @@ def seen_age(pixels: np.ndarray) -> float | None:
     return None if box is None else _age(pixels, box)
 
 
-def tell_age(name: str, pixels: np.ndarray) -> dict[str, int]:
+def log_age(name: str, pixels: np.ndarray) -> dict[str, int]:
     """Logs which age is seen in a portrait, and returns it as a fact to record; nothing if there is no estimate."""
     try:
         age = seen_age(pixels)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Network = Literal["G", "D", "g_running"]
 
 # What a run saves beside its logs. Only these files make a folder a run, and only these may be cleared.
-_OF_A_RUN = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth|opt\.txt|iter\.txt")
+_RUN_FILES = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth|opt\.txt|iter\.txt")
 
 # Which option decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
@@ -60,7 +60,7 @@ class CheckpointFolder:
     def files(self) -> list[Path]:
         """What a run, or the published model of this name, has saved here."""
         there = self.path.iterdir() if self.path.is_dir() else ()
-        return [path for path in there if _OF_A_RUN.fullmatch(path.name)]
+        return [path for path in there if _RUN_FILES.fullmatch(path.name)]
 
     def clear(self) -> None:
         """Removes `files` and the page of the log. Whatever else is in the folder stays."""

@@ -18,7 +18,7 @@ from models.loss_record import LossRecord
 from models.losses import LossWeights, discriminator_losses, generator_losses
 from models.optimizers import OptimizerConfig, discriminator_adam, generator_adam, load_moments, set_learning_rate
 from models.precision import autocast
-from util.distributed import ALONE, Processes, synchronized
+from util.distributed import SINGLE_PROCESS, Processes, gradient_sync
 
 # Iterations that run before one is recorded, beside those up to the next R1 penalty.
 _GRAPH_WARMUP = 3
@@ -43,7 +43,7 @@ class Trainer:
         rng: torch.Generator,
         noise_sigma: float,
         execution: Execution,
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
         moving_average: bool = True,
     ) -> None:
         self.generator = generator
@@ -203,7 +203,7 @@ class Trainer:
         parts = list(zip(batch.split(count), codes.split(count), strict=True))
         sums: _Losses = {}
         for number, (part, part_codes) in enumerate(parts, start=1):
-            with synchronized(network, now=number == len(parts)):
+            with gradient_sync(network, enabled=number == len(parts)):
                 shares = {name: part.share * loss for name, loss in losses_of(part, part_codes).items()}
                 # DDP averages gradients over the processes, but the global batch's gradients are the sum of shares.
                 (torch.stack(list(shares.values())).sum() * self.processes.count).backward()

@@ -70,7 +70,7 @@ class Cadence:
         return epoch % self.save_epoch == 0 or epoch == self.epochs
 
 
-def with_found_classes(options: argparse.Namespace) -> argparse.Namespace:
+def with_discovered_classes(options: argparse.Namespace) -> argparse.Namespace:
     """The options, which get the data set's classes if --sort_classes is false; opt.txt then keeps them."""
     if options.sort_classes:
         return options
@@ -207,7 +207,7 @@ def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path,
     return Visualizer(sinks, history)
 
 
-def scored(options: argparse.Namespace, classes: Sequence[ClassImages]) -> Sequence[ClassImages]:
+def score_classes(options: argparse.Namespace, classes: Sequence[ClassImages]) -> Sequence[ClassImages]:
     """The pictures for FID and KID: those of the data set's test folders if each class has one, or else `classes`."""
     if set(options.sort_order) <= set(class_folders(options.dataroot, "test")):
         return find_classes(options.dataroot, "test", options.sort_order)
@@ -234,7 +234,7 @@ def make_cadence(options: argparse.Namespace, position: Position) -> Cadence:
     )
 
 
-def describe(
+def log_run(
     options: argparse.Namespace, classes: Sequence[ClassImages], sampler: PairSampler, trainer: Trainer
 ) -> None:
     """Logs what is about to be trained on what."""

@@ -14,7 +14,7 @@ from options.base import (
     find_model,
     parse,
 )
-from options.given import check_effects, given_values
+from options.non_default import check_effects, non_default_values
 from options.types import limit, non_negative_int, path, positive_int, relative_name
 
 # Which options have an effect only if one of the others is given.
@@ -85,4 +85,4 @@ def parse_evaluate_options(parser: CommandParser, argv: Sequence[str] | None = N
 
 def settings_of(options: argparse.Namespace) -> dict[str, str]:
     """The options that the scores depend on, where they differ from the defaults."""
-    return given_values(options, evaluate_parser(), _SCORES_DEPEND_ON)
+    return non_default_values(options, evaluate_parser(), _SCORES_DEPEND_ON)

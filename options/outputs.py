@@ -1,4 +1,4 @@
-"""What test.py's options ask for of each portrait, as a list of outputs."""
+"""The outputs that test.py makes of each portrait, as its options ask for them."""
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,19 +13,18 @@ from torch import Tensor
 from data.age_classes import position
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
 from options.base import CommandParser
-from options.given import given_values
+from options.non_default import non_default_values
 from util.errors import UserError
 from util.files import keep_only
-from util.images import write_image
-from util.sheets import row_after_gap
+from util.images import row_after_gap, write_image
 from util.video import write_video
 
 # Pillow, and programs that open pictures with it, refuse larger ones.
 _MOST_PIXELS = 178_000_000
 
-# The options that a portrait depends on, and those that everything a model makes of it depends on too.
-_OF_PORTRAIT = ("in_the_wild", "parser", "face", "output_size", "loadSize")
-OF_MODEL = ("fineSize", "resize_or_crop", "sort_order", "precision", "no_moving_avg", "no_cond_noise")
+# The options that a portrait depends on, and those that what a model makes of it depends on as well.
+_PORTRAIT_SETTINGS = ("in_the_wild", "parser", "face", "output_size", "loadSize")
+MODEL_SETTINGS = ("fineSize", "resize_or_crop", "sort_order", "precision", "no_moving_avg", "no_cond_noise")
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,10 @@ class Output:
     """One thing to make of each portrait.
 
     Attributes:
-        folder: where it goes below the folder of results.
-        endings: of its files' names, after the name of the photo.
+        folder: subfolder of the results.
+        endings: what follows the photo's name in the names of its files.
         blends: (F, num_classes), the series of ages.
-        write: takes the files' paths, the input (H, W, 3) uint8, and the frames.
+        write: writes the files at these paths from the input (H, W, 3) uint8 and the frames.
         settings: the options that its pictures depend on, where they differ from the defaults.
     """
 
@@ -47,11 +46,11 @@ class Output:
     settings: Mapping[str, str]
 
     def paths(self, results: Path, name: str) -> list[Path]:
-        """Its files for a photo of that name."""
+        """The files for a photo of that name."""
         return [results / self.folder / f"{name}{ending}" for ending in self.endings]
 
-    def recorded(self, results: Path, name: str) -> list[Path]:
-        """Its files, or the one folder that holds numbered pictures: what the record of results names."""
+    def record_paths(self, results: Path, name: str) -> list[Path]:
+        """What the provenance record names: the files, or the one folder that holds numbered pictures."""
         ends = dict.fromkeys(ending.split("/")[0] for ending in self.endings)
         return [results / self.folder / f"{name}{end}" for end in ends]
 
@@ -60,14 +59,14 @@ def planned_outputs(options: argparse.Namespace, parser: CommandParser) -> list[
     """The outputs that the options ask for.
 
     Raises:
-        UserError: an age has no place among the classes, or a row would be too large.
+        UserError: an age cannot be mapped to the classes, or a row would be too large.
     """
     classes, count = options.sort_order, len(options.sort_order)
     asked = position_blends(count, [position(age, classes) for age in options.ages]) if options.ages else None
     anchors = anchor_blends(count) if asked is None else asked
-    settings = partial(given_values, options, parser)
+    settings = partial(non_default_values, options, parser)
     if options.portrait:
-        return [Output("portraits", ["_portrait.png"], anchors[:0], _write_input, settings(_OF_PORTRAIT))]
+        return [Output("portraits", ["_portrait.png"], anchors[:0], _write_input, settings(_PORTRAIT_SETTINGS))]
     outputs: list[Output] = []
     if options.compare_to_trained_outputs:
         number, jump = options.compare_to_trained_class, options.trained_class_jump
@@ -76,9 +75,10 @@ def planned_outputs(options: argparse.Namespace, parser: CommandParser) -> list[
     elif options.traverse:
         blends = traversal_blends(count, options.interp_step) if asked is None else asked
         outputs += _series_outputs(options, "", blends, settings)
-    shared = settings((*_OF_PORTRAIT, *OF_MODEL))
+    needed = (*_PORTRAIT_SETTINGS, *MODEL_SETTINGS)
+    shared = settings(needed)
     if options.deploy and options.full_progression:
-        outputs.append(Output("deploy", [".png"], anchors, _write_row, settings((*_OF_PORTRAIT, *OF_MODEL, "ages"))))
+        outputs.append(Output("deploy", [".png"], anchors, _write_row, settings((*needed, "ages"))))
     elif options.deploy:
         labels = [f"{age:g}" for age in options.ages] if options.ages else classes
         outputs.append(Output("deploy", ["_input.png"], anchors[:0], _write_input, shared))
@@ -97,7 +97,7 @@ def _series_outputs(
     settings: Callable[[Sequence[str]], Mapping[str, str]],
 ) -> Iterator[Output]:
     """A series as a video, as numbered pictures in a folder, or else as a row."""
-    needed = (*_OF_PORTRAIT, *OF_MODEL, "ages", "interp_step")
+    needed = (*_PORTRAIT_SETTINGS, *MODEL_SETTINGS, "ages", "interp_step")
     if options.make_video:
         write = partial(_write_video, options.fps, options.crf)
         yield Output("traversal", [f"{ending}.mp4"], blends, write, settings((*needed, "fps", "crf")))

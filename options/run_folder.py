@@ -1,4 +1,4 @@
-"""The folder of a training run: who may use it, where the run in it goes on, and what to do if it fails."""
+"""A training run's folder: locking it, beginning or resuming the run in it, and advice when the run fails."""
 
 import argparse
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ from models.checkpoint import CheckpointFolder, Position
 from models.loss_record import DivergedError
 from models.resume import check_resumable, resume
 from models.trainer import Trainer
-from util.distributed import first_process
+from util.distributed import is_main_process
 from util.errors import UserError
 from util.files import locked
-from util.visualizer import cut_logs
+from util.visualizer import truncate_logs
 
 
 @contextmanager
-def claimed(options: argparse.Namespace) -> Iterator[CheckpointFolder]:
-    """The folder of a run, which no other run can use meanwhile. A dry run checks it, but does not write a lock.
+def locked_run_folder(options: argparse.Namespace) -> Iterator[CheckpointFolder]:
+    """Keeps other runs out of a run's folder. A dry run only checks the folder and writes no lock.
 
     Raises:
-        UserError: it is in use; or there is nothing to go on from, or something that a new run would replace.
+        UserError: another run uses the folder, it holds nothing to resume, or a new run would replace what it holds.
     """
     folder = CheckpointFolder(options.checkpoints_dir / options.name)
-    if not first_process():
-        # The first process claims the folder for all.
+    if not is_main_process():
+        # The first process holds the lock for all of them.
         yield folder
         return
     in_use = f"--name {options.name}: another run trains in {folder.path}; wait for it, or choose another --name"
@@ -41,10 +41,12 @@ def claimed(options: argparse.Namespace) -> Iterator[CheckpointFolder]:
         yield folder
 
 
-def start(options: argparse.Namespace, folder: CheckpointFolder, trainer: Trainer, sampler: PairSampler) -> Position:
-    """Where the run begins or goes on. What the folder's logs hold from later than that is removed.
+def start_or_resume(
+    options: argparse.Namespace, folder: CheckpointFolder, trainer: Trainer, sampler: PairSampler
+) -> Position:
+    """Returns where the run begins or goes on, and removes from the logs what was logged after that position.
 
-    A new run that may overwrite another begins in an empty folder, apart from files that no run writes.
+    If the run overwrites another one, that run's files are removed. Other files in the folder stay.
 
     Raises:
         UserError: as `models.resume.resume`.
@@ -53,11 +55,11 @@ def start(options: argparse.Namespace, folder: CheckpointFolder, trainer: Traine
     if options.continue_train:
         batches = sampler.batches_per_epoch
         position = resume(folder, options.which_epoch, trainer, batch_size=pairs, batches_per_epoch=batches)
-    later = options.continue_train or options.overwrite
-    if later and trainer.processes.writes and not options.dry_run:
+    may_hold_logs = options.continue_train or options.overwrite
+    if may_hold_logs and trainer.processes.writes and not options.dry_run:
         if options.overwrite:
             folder.clear()
-        cut_logs(
+        truncate_logs(
             folder.path,
             epoch=position.epoch,
             pairs=position.batches * pairs,
@@ -67,8 +69,8 @@ def start(options: argparse.Namespace, folder: CheckpointFolder, trainer: Traine
 
 
 @contextmanager
-def failures_explained(options: argparse.Namespace, folder: CheckpointFolder) -> Iterator[None]:
-    """Says what to do if the memory is too small, or if the numbers are no longer finite."""
+def explain_failures(options: argparse.Namespace, folder: CheckpointFolder) -> Iterator[None]:
+    """Turns a lack of memory or a loss that is not finite into a message that says what to do."""
     try:
         yield
     except DivergedError as error:

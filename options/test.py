@@ -17,7 +17,7 @@ from options.base import (
     find_model,
     parse,
 )
-from options.given import check_effects, given_values
+from options.non_default import check_effects, non_default_values
 from options.types import (
     ages,
     anchor_step,
@@ -38,11 +38,11 @@ _EXAMPLES = """\
   python test.py --name females_model --in_the_wild --image_path_file photo.jpg --traverse --make_video
   python test.py --name males_model --image_path_file males_image_list.txt --deploy --full_progression"""
 
-_OF_PHOTOS = ("traverse", "deploy", "compare_to_trained_outputs", "portrait")
-_OF_PAGE = ("debug_mode", "how_many", "ntest")
+_PHOTO_ACTIONS = ("traverse", "deploy", "compare_to_trained_outputs", "portrait")
+_PAGE_OPTIONS = ("debug_mode", "how_many", "ntest")
 # Which options have an effect only if one of the others is given.
 _NEEDS = {
-    **dict.fromkeys(("image_path_file", "in_the_wild", "ascii_names"), _OF_PHOTOS),
+    **dict.fromkeys(("image_path_file", "in_the_wild", "ascii_names"), _PHOTO_ACTIONS),
     **dict.fromkeys(("make_video", "frames", "interp_step"), ("traverse", "compare_to_trained_outputs")),
     **dict.fromkeys(("compare_to_trained_class", "trained_class_jump"), ("compare_to_trained_outputs",)),
     **dict.fromkeys(("fps", "crf"), ("make_video",)),
@@ -114,12 +114,12 @@ def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None)
     """Parses and checks a command line. The model's own options come from its opt.txt unless they are given."""
     known = parser.parse_args(argv)
     options = parse(parser, argv, None if known.portrait else find_model(known))
-    if any(getattr(options, name) for name in _OF_PHOTOS) and options.image_path_file is None:
+    if any(getattr(options, name) for name in _PHOTO_ACTIONS) and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
-    if options.portrait and any(getattr(options, name) for name in _OF_PHOTOS[:-1]):
+    if options.portrait and any(getattr(options, name) for name in _PHOTO_ACTIONS[:-1]):
         raise UserError("--portrait: makes nothing else; leave it out, or the options of what a model makes")
     check_effects(options, parser, _NEEDS)
-    for name in given_values(options, parser, _OF_PAGE) if options.image_path_file else ():
+    for name in non_default_values(options, parser, _PAGE_OPTIONS) if options.image_path_file else ():
         logger.warning("--%s: has no effect on photos; it is for the page of test images", name)
     if options.compare_to_trained_outputs:
         if options.ages and not options.deploy:

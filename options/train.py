@@ -12,7 +12,7 @@ from options.types import boolean, non_negative_float, non_negative_int, non_neg
 from util.errors import UserError
 
 # A resumed run does not take these from its opt.txt: they say which run it is, what to do now, and on which machine.
-_OF_THE_COMMAND = frozenset(
+_NEVER_RESUMED = frozenset(
     (
         *("name", "checkpoints_dir", "continue_train", "overwrite", "load_pretrain", "which_epoch"),
         *("dry_run", "debug", "verbose", "gpu_ids", "processes", "nThreads", "cuda_graph"),
@@ -125,7 +125,7 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
     """
     known, _ = parser.parse_known_args(argv)
     if known.continue_train:
-        names = set(parser.options) - _OF_THE_COMMAND
+        names = set(parser.options) - _NEVER_RESUMED
         options = parse(parser, argv, known.checkpoints_dir / known.name, names)
     else:
         options = parse(parser, argv, known.load_pretrain)

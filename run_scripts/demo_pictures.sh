@@ -26,7 +26,6 @@ import numpy as np
 from PIL import Image
 
 from util.images import read_image, write_image
-from util.sheets import column, row
 
 made, sheet, assets = Path(sys.argv[1]), Path(sys.argv[2]), Path("assets")
 
@@ -36,9 +35,9 @@ def pixels(path: Path) -> np.ndarray:
 
 
 shutil.copy(sheet, assets / sheet.name)
-write_image(assets / "demo_progression.png", column(pixels(path) for path in sorted((made / "deploy").glob("*.png"))))
+write_image(assets / "demo_progression.png", np.vstack([pixels(path) for path in sorted((made / "deploy").glob("*.png"))]))
 series = [sorted(folder.glob("*.png"))[::2] for folder in sorted((made / "traversal").iterdir())]
-growing = [Image.fromarray(row(map(pixels, frames))) for frames in zip(*series, strict=True)]
+growing = [Image.fromarray(np.hstack([pixels(path) for path in frames])) for frames in zip(*series, strict=True)]
 first, *others = [*growing, *growing[-2:0:-1]]
 first.save(assets / "demo.webp", save_all=True, append_images=others, duration=80, loop=0, quality=70)
 PYTHON

@@ -1,4 +1,4 @@
-"""Charts as SVG inside pages, drawn by matplotlib, which loads slowly: import this only where pages are written."""
+"""Draws charts for HTML pages as SVG. matplotlib loads slowly, so import this only where pages are written."""
 
 import io
 import re
@@ -14,8 +14,8 @@ from dominate.util import raw
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-# Colours that colour-blind people can tell apart (Okabe and Ito 2008), without the two that a light or a dark page
-# swallows. The dashes begin when the colours are used up.
+# Colours that colour-blind people can distinguish (Okabe and Ito 2008), without black and yellow, which are hard to
+# see on a dark or a light page. After the last colour, the first one returns with a dashed line.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("solid", "dashed", "dotted")
 # Text and axes are drawn in this colour, which the page's own text colour then replaces.
@@ -34,7 +34,7 @@ def line_chart(title: str, series: Mapping[str, Points], x_label: str, y_label: 
     if not any(np.isfinite(points[:, 1]).any() for points in known.values()):
         return tags.div(tags.h2(title), tags.p("No figures yet."))
     styles = dict(zip(known, cycle((color, dash) for dash in _DASHES for color in _COLORS), strict=False))
-    # The title as salt makes identifiers the same in every run, and different from another chart's in the same page.
+    # With the title as salt, identifiers are the same in every run and differ between the charts of a page.
     with mpl.rc_context(
         {
             "svg.hashsalt": title,
@@ -80,12 +80,12 @@ def _figure(
 
 
 def _svg(figure: Figure, title: str) -> str:
-    """The figure as an element for a page: with its text as text, in the page's colours, without a date."""
+    """The figure as an SVG element: its text stays text and takes the page's colour, and it contains no date."""
     buffer = io.StringIO()
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)
     text = buffer.getvalue()
-    # The XML head and the names of XML's namespaces have no place inside HTML.
+    # HTML allows neither the XML head nor XML namespaces inside an element.
     element = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text[text.index("<svg") :])
     named = element.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
     return named.replace(_TEXT_COLOR, "currentColor")

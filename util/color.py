@@ -1,4 +1,4 @@
-"""Pixels of any declared meaning -> 8-bit sRGB: bit depths, colour profiles, ink, transparency."""
+"""Converts pixels of any bit depth, colour profile, ink or transparency to 8-bit sRGB."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ _DARKEST_WHITE = 200  # The profiles of scanners miss 255 by a little.
 # Chromaticities x, y of white, red, green and blue.
 _SRGB_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 _ADOBE_RGB_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
-# Those of ITU-T H.273's codes for BT.2020 and Display P3.
+# The same for the ITU-T H.273 codes of BT.2020 and Display P3.
 _CODED_POINTS = {
     9: (0.3127, 0.329, 0.708, 0.292, 0.17, 0.797, 0.131, 0.046),
     12: (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
@@ -27,7 +27,7 @@ _CODED_POINTS = {
 # Parameters of ICC's parametric curves, type 3: a power with a straight foot.
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _ADOBE_RGB_CURVE = (563 / 256, 1.0, 0.0, 0.0, 0.0)
-# ICC profiles are relative to this white; colours of another white are adapted by Bradford's cone responses.
+# ICC profiles refer to this white. Bradford's cone responses adapt colours that refer to another one.
 _D50 = np.array((0.9642, 1.0, 0.8249))
 _BRADFORD = np.array(((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296)))
 
@@ -59,11 +59,11 @@ def to_srgb(image: Image.Image, background: int, path: Path) -> Image.Image:
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:
-    """Numbers of which no file says what white is -> uint8.
+    """Scales values to uint8 if the file does not say which value is white.
 
-    White is the smallest of the usual ones that holds all values: 1 (for fractions only), 255, 65535, and an integer
-    type's largest value. Fractions may exceed it by half, as sharpening makes them, and a hundredth of them may
-    exceed it by far, as lights in HDR pictures do.
+    White is the smallest usual value that no pixel exceeds: 1 (for fractions only), 255, 65535, or the largest value
+    of an integer type. Fractions may exceed it by half, because sharpening overshoots, and one in a hundred may
+    exceed it by any amount, because lights in HDR pictures do.
     """
     if np.issubdtype(values.dtype, np.floating):
         shown = values[np.isfinite(values) & (values > 0)]
@@ -81,7 +81,7 @@ def _scaled(values: np.ndarray, white: float) -> np.ndarray:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow would clip deeper pictures at 255 instead of scaling them."""
+    """Scales deeper pictures to 8 bits; Pillow would clip them at 255."""
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     tags = getattr(image, "tag_v2", {})
@@ -91,7 +91,7 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
         pixels = _scaled(values, 2 ** (bits - signed) - 1)
     else:
         pixels = to_bytes(values if signed or image.mode == "F" else values.view(np.uint32))
-    # Pillow minds this for 8 bits only: in some scans 0 is white.
+    # In some scans 0 is white, which Pillow respects for 8 bits only.
     if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
         pixels = 255 - pixels
     eight = Image.fromarray(pixels)
@@ -120,7 +120,7 @@ def _convert_by_profile(colors: Image.Image, data: bytes | None) -> Image.Image:
     if colors.mode == "L" and mode == "RGB":
         colors = colors.convert("RGB")
     if colors.mode != mode:
-        raise ValueError(f"it is for {space} pictures")
+        raise ValueError(f"it describes {space} pictures")
     transform = ImageCms.buildTransform(
         profile,
         ImageCms.createProfile("sRGB"),
@@ -129,10 +129,10 @@ def _convert_by_profile(colors: Image.Image, data: bytes | None) -> Image.Image:
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
-    # A profile with damaged numbers can often be opened, and would turn the picture black or colour it.
+    # A damaged profile can often be opened, but would turn the picture black or give it a tint.
     white = ImageCms.applyTransform(Image.new(mode, (1, 1), _WHITE[mode]), transform)
     converted = ImageCms.applyTransform(colors, transform)
-    assert white is not None  # It is None only when a picture is converted in place.
+    assert white is not None  # None is returned only for conversions in place.
     assert converted is not None
     if np.asarray(white).min() < _DARKEST_WHITE:
         raise ValueError("it is damaged: white would not stay white")
@@ -140,7 +140,7 @@ def _convert_by_profile(colors: Image.Image, data: bytes | None) -> Image.Image:
 
 
 def _implied_profile(image: Image.Image, path: Path) -> bytes | None:
-    """A profile for colours that a file declares where Pillow does not look; None for sRGB."""
+    """A profile for colours that a file declares in a place that Pillow ignores; None for sRGB."""
     info = image.info
     if image.format == "JPEG2000":
         before, _, box = _head(path, 1 << 20).partition(b"colr\2")
@@ -156,14 +156,14 @@ def _implied_profile(image: Image.Image, path: Path) -> bytes | None:
     if image.format == "PNG" and "srgb" not in info and ("gamma" in info or "chromaticity" in info):
         points = info.get("chromaticity", _SRGB_POINTS)
         curve = (1 / info["gamma"], 1.0, 0.0, 0.0, 0.0) if info.get("gamma") else _SRGB_CURVE
-        # 1 / 2.2 is what programs write for sRGB.
+        # Programs write 1 / 2.2 for sRGB.
         if np.allclose(points, _SRGB_POINTS, atol=0.002) and (curve is _SRGB_CURVE or abs(curve[0] - 2.2) < 0.02):
             return None
         return _matrix_profile(points, curve)
     if image.format in ("JPEG", "MPO") and "exif" in info:
         details = image.getexif().get_ifd(ExifTags.IFD.Exif)
         interop = image.getexif().get_ifd(ExifTags.IFD.Interop) if ExifTags.IFD.Interop in details else {}
-        # Cameras mark Adobe RGB so: it is the "optional colour space" of DCF 2.0.
+        # This is how cameras mark Adobe RGB, the "optional colour space" of DCF 2.0.
         if str(interop.get(ExifTags.Interop.InteropIndex)).startswith("R03"):
             return _matrix_profile(_ADOBE_RGB_POINTS, _ADOBE_RGB_CURVE)
     return None

@@ -1,4 +1,4 @@
-"""Where the networks run."""
+"""Chooses the device that the networks run on, and reads its peak memory."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
-    """The GPU for one of this machine's processes. Without CUDA it is Apple's GPU or the CPU, which is logged.
+    """The GPU for one of this machine's processes. Without CUDA, Apple's GPU or the CPU is chosen and logged.
 
     Args:
         gpu_ids: CUDA devices; empty for the CPU.
@@ -30,20 +30,20 @@ def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
         return torch.device("cpu")
     if torch.cuda.is_available():
         if number >= len(gpu_ids):
-            raise UserError(f"--gpu_ids {','.join(map(str, gpu_ids))}: name a GPU for each process of this machine")
+            raise UserError(f"--gpu_ids {','.join(map(str, gpu_ids))}: list one GPU for each process of this machine")
         count = torch.cuda.device_count()
         if gpu_ids[number] >= count:
-            raise UserError(f"--gpu_ids {gpu_ids[number]}: this machine has {count} GPUs, numbered from 0")
+            raise UserError(f"--gpu_ids {gpu_ids[number]}: no such GPU; this machine has {count}, numbered from 0")
         return torch.device("cuda", gpu_ids[number])
     if torch.backends.mps.is_available():
-        logger.info("No CUDA here: running on Apple's GPU.")
+        logger.info("CUDA is not available: running on Apple's GPU.")
         return torch.device("mps")
-    logger.info("No GPU here: running on the CPU (--gpu_ids -1 chooses it without this message).")
+    logger.info("No GPU is available: running on the CPU (--gpu_ids -1 chooses it without this message).")
     return torch.device("cpu")
 
 
 def peak_memory(device: torch.device) -> float | None:
-    """Most GiB that tensors used of the GPU's memory, or this process of the machine's; None if unknown."""
+    """Peak memory in GiB: tensors on the GPU, or this process on the CPU; None if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
     if resource is None:

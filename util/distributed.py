@@ -1,4 +1,4 @@
-"""Several processes train one model: PyTorch's DistributedDataParallel under its elastic launcher (torchrun)."""
+"""Trains one model in several processes: DistributedDataParallel under PyTorch's elastic launcher (torchrun)."""
 
 import gc
 import logging
@@ -20,13 +20,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from util.errors import UserError
 
-# How long processes wait for one another; the first one may compute scores meanwhile.
-_PATIENCE = timedelta(hours=1)
+# Longest wait for another process. It is long because the first process may be computing scores.
+_TIMEOUT = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train one model together; alone unless told otherwise."""
+    """This process's rank among the processes that train one model together; by default it is the only one."""
 
     rank: int = 0
     count: int = 1
@@ -37,13 +37,13 @@ class Processes:
         return self.rank == 0
 
     def part(self, total: int) -> slice:
-        """This process's share of `total` things; the first processes have one more if it does not divide evenly."""
+        """This process's share of `total` items; if they do not divide evenly, the first processes take one more."""
         each, more = divmod(total, self.count)
         start = self.rank * each + min(self.rank, more)
         return slice(start, start + each + (self.rank < more))
 
     def parallel(self, network: nn.Module) -> nn.Module:
-        """The network with gradients averaged over the processes. All start with the first process's weights."""
+        """Wraps a network to average gradients over the processes. All of them get the first one's weights."""
         if self.count == 1:
             return network
         device = next(network.parameters()).device
@@ -58,28 +58,28 @@ class Processes:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether it holds in any process; the same answer in all of them. It does not wait for the GPU."""
+        """Whether the flag is set in any process. All get the same answer, and none waits for the GPU."""
         return flag if self.count == 1 else bool(self.total(torch.tensor(float(flag))))
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
-def synchronized(network: nn.Module, *, now: bool) -> AbstractContextManager[None]:
-    """Within it, a backward pass averages gradients over the processes if `now`; otherwise it only adds them up."""
-    if now or not isinstance(network, DistributedDataParallel):
+def gradient_sync(network: nn.Module, *, enabled: bool) -> AbstractContextManager[None]:
+    """Within it, a backward pass averages gradients over the processes, or only accumulates them if not `enabled`."""
+    if enabled or not isinstance(network, DistributedDataParallel):
         return nullcontext()
     return network.no_sync()
 
 
-def launched() -> bool:
-    """Whether this process was started by torchrun, or by `launch`."""
+def in_torchrun() -> bool:
+    """Whether torchrun, or `launch`, started this process."""
     return dist.is_torchelastic_launched()
 
 
-def first_process() -> bool:
-    """Whether this is the process that writes files, or the one that starts it."""
-    return not launched() or int(os.environ["RANK"]) == 0
+def is_main_process() -> bool:
+    """Whether this process writes the files, or starts the one that does."""
+    return not in_torchrun() or int(os.environ["RANK"]) == 0
 
 
 def local_rank() -> int:
@@ -88,26 +88,26 @@ def local_rank() -> int:
 
 
 def process_count(wanted: int | None, gpu_ids: Sequence[int]) -> int:
-    """How many processes train together: as many as torchrun started, as are `wanted`, or as there are GPUs."""
-    if launched():
+    """How many processes train together: the count that torchrun started, the `wanted` one, or one for each GPU."""
+    if in_torchrun():
         return int(os.environ["WORLD_SIZE"])
     return wanted or (len(gpu_ids) if torch.cuda.is_available() and gpu_ids else 1)
 
 
 def launch(command: Sequence[str], count: int, advice: str) -> int:
-    """Runs a Python command in `count` processes on this machine until all end; returns their exit code.
+    """Runs a Python command in `count` processes on this machine, waits for all, and returns their exit code.
 
     Args:
         command: script and arguments.
         count: number of processes.
-        advice: what the user can do if a process is lost.
+        advice: ends the message if a process is lost; it says what the user can do.
 
     Raises:
         UserError: a process was killed.
     """
-    # torchrun gives each process one thread; here they share all cores.
+    # torchrun allows each process one thread. The processes share all cores instead.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    # The launcher's log repeats what the processes say themselves, with tracebacks.
+    # The launcher's log repeats the processes' own messages, with tracebacks.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
@@ -126,42 +126,42 @@ def launch(command: Sequence[str], count: int, advice: str) -> int:
         killed = {rank: -failure.exitcode for rank, failure in failed.failures.items() if failure.exitcode < 0}
         for rank, number in killed.items():
             name = signal.Signals(number).name
-            raise UserError(f"process {rank} of {count} was killed ({name}), and the run with it; {advice}") from None
+            raise UserError(f"process {rank} of {count} was killed ({name}), which ended the run; {advice}") from None
         return failed.get_first_failure()[1].exitcode
     return 0
 
 
 @contextmanager
-def joined(device: torch.device, advice: str) -> Iterator[Processes]:
+def process_group(device: torch.device, advice: str) -> Iterator[Processes]:
     """Joins the processes that torchrun started; without torchrun, this process is alone.
 
     Args:
-        device: of the networks.
-        advice: what the user can do if another process is lost.
+        device: the device of the networks.
+        advice: ends the message if another process is lost; it says what the user can do.
 
     Raises:
         UserError: another process of the run ended while this one was within the context.
     """
-    if not launched():
-        yield ALONE
+    if not in_torchrun():
+        yield SINGLE_PROCESS
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # Gloo carries what is on the CPU, such as the request to stop, so that asking for it does not wait for the GPU.
+    # Gloo carries CPU tensors such as the request to stop, so that sharing it does not wait for the GPU.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo"
-    dist.init_process_group(backend, timeout=_PATIENCE)
+    dist.init_process_group(backend, timeout=_TIMEOUT)
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
-        # When a process fails, the launcher stops the others. The one that writes files must have finished by then.
+        # The launcher stops all processes when one fails, so each waits until the one that writes files has finished.
         dist.barrier()
     except (dist.DistError, RuntimeError) as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
         if "/dev/shm" in str(error):
             raise UserError(
-                "GPUs exchange data through /dev/shm, which is full; give a container more (docker run --shm-size 8g)"
+                "/dev/shm, through which GPUs exchange data, is full; enlarge it (docker run --shm-size 8g)"
             ) from error
-        raise UserError(f"another process of this run is gone; {advice}") from error
+        raise UserError(f"another process of this run has ended; {advice}") from error
     finally:
         # The networks' wrappers keep the group's threads alive. A live thread aborts the process when Python ends.
         gc.collect()

@@ -1,4 +1,4 @@
-"""Fetches files from one of several sources: broken-off downloads are resumed, and the result is checked."""
+"""Downloads files from one of several sources, resumes interrupted downloads, and verifies the result."""
 
 import hashlib
 import logging
@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from util.errors import UserError
-from util.http import Network, SourceError, UnreachableError, fetch_rest, is_unreachable, size, what_went_wrong
+from util.http import Network, SourceError, UnreachableError, describe_error, fetch_rest, is_unreachable, size
 from util.unpack import is_unpacked, unpack
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.Chun
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file to fetch. A zip ends as a folder of its name; the zip itself is then removed."""
+    """A file to fetch. A zip is unpacked into a folder of its name and then removed."""
 
     path: Path  # under the root of the repository
     size: int  # bytes
@@ -31,33 +31,33 @@ class PublishedFile:
 
     @property
     def folder(self) -> Path | None:
-        """What a zip unpacks to."""
+        """The folder that a zip is unpacked into; None for other files."""
         return self.path.with_suffix("") if self.path.suffix == ".zip" else None
 
     def at_mirror(self, address: str) -> "PublishedFile":
-        """The same file, fetched from under this address only."""
+        """The same file with this address's copy as its only source."""
         return replace(self, sources=(f"{address.rstrip('/')}/{self.path.name}",))
 
 
 class OfflineError(UserError):
-    """No server of a file can be reached, so asking for other files would fail too."""
+    """None of a file's servers can be reached, so downloading other files would fail too."""
 
 
 def download(files: Mapping[str, PublishedFile], root: Path, network: Network) -> list[str]:
-    """Fetches files, by name, to their paths under `root`; those that are there and right are left alone.
+    """Fetches named files to their paths under `root`, and skips those that are complete.
 
-    If one fails, the others are still fetched, and the reasons are logged at the end. A file that was fetched in part
-    stays beside its final name with the suffix .part, and the next call resumes it.
+    If one fails, the others are still fetched, and the reasons are logged at the end. A partial download is kept with
+    the suffix .part, and the next call resumes it.
 
     Returns:
         The names of the files that failed.
     """
-    failed: dict[str, list[str]] = {}  # reason -> names: files that fail for the same reason share a line
+    failed: dict[str, list[str]] = {}  # reason -> names, because files that fail for the same reason share a line
     offline: OfflineError | None = None
     for name, file in files.items():
         try:
-            if is_there(file, root):
-                logger.info("%s: already there", name)
+            if is_complete(file, root):
+                logger.info("%s: already complete", name)
                 continue
             if offline:
                 raise offline
@@ -71,22 +71,22 @@ def download(files: Mapping[str, PublishedFile], root: Path, network: Network) -
     return [name for names in failed.values() for name in names]
 
 
-def is_there(file: PublishedFile, root: Path) -> bool:
-    """Whether nothing is left to do: the file, or the content of its zip, is under `root` and is right."""
-    return is_unpacked(root / file.folder, file.md5) if file.folder else _is_right(root / file.path, file)
+def is_complete(file: PublishedFile, root: Path) -> bool:
+    """Whether the file, or the content of its zip, is under `root` and is the published one."""
+    return is_unpacked(root / file.folder, file.md5) if file.folder else _matches(root / file.path, file)
 
 
 def fetch(file: PublishedFile, root: Path, network: Network) -> None:
-    """Fetches one file to its path under `root`, from the first source that gives it; a zip is unpacked.
+    """Fetches one file to its path under `root` from the first source that has it, and unpacks a zip.
 
     Raises:
         OfflineError: no source can be reached.
-        UserError: no source gives the right file, the zip is damaged or unsafe, or the folder holds other files of
-            the same names or cannot be written to. The message says which.
+        UserError: no source has the published file, the zip is damaged or unsafe, or the folder holds other files of
+            the same names or cannot be written to.
     """
     target = root / file.path
     try:
-        if not _is_right(target, file):
+        if not _matches(target, file):
             target.parent.mkdir(parents=True, exist_ok=True)
             _fetch_file(file, target, network)
         if file.folder:
@@ -98,7 +98,7 @@ def fetch(file: PublishedFile, root: Path, network: Network) -> None:
 
 
 def _fetch_file(file: PublishedFile, target: Path, network: Network) -> None:
-    """Tries the sources in turn, and warns of each that fails."""
+    """Tries the sources in turn, and warns about each that fails."""
     errors: dict[str, SourceError] = {}
     for address in file.sources:
         host = urlsplit(address).hostname or address
@@ -115,7 +115,7 @@ def _fetch_file(file: PublishedFile, target: Path, network: Network) -> None:
 
 
 def _fetch_from(address: str, file: PublishedFile, target: Path, network: Network) -> None:
-    """Completes the partial file; when it is whole and right, it takes its final name."""
+    """Completes the partial file, verifies it, and gives it its final name."""
     part = target.with_name(target.name + ".part")
     retry, at_first = network.retry, size(part)
     furthest = at_first
@@ -125,40 +125,40 @@ def _fetch_from(address: str, file: PublishedFile, target: Path, network: Networ
                 fetch_rest(address, part, whole=file.size, network=network)
             except requests.RequestException as error:
                 if is_unreachable(error) and size(part) == at_first:
-                    raise UnreachableError(what_went_wrong(error)) from error
-                # Only tries that bring nothing count, so a long file over a bad line arrives in the end.
+                    raise UnreachableError(describe_error(error)) from error
+                # Only tries that bring no data count, so that a large file arrives even over a bad line.
                 retry = _pause(network.retry if size(part) > furthest else retry, error)
                 furthest = max(furthest, size(part))
-        if _is_right(part, file):
+        if _matches(part, file):
             part.replace(target)
             return
         part.unlink()
         if not (inherited and at_first):
             break
-        # The part that an earlier run or source left may be wrong: try once more from the start.
+        # The part that an earlier run or source left may be wrong, so try once more from the start.
     raise SourceError("its file is not the published one (other md5)")
 
 
 def _pause(retry: Retry, error: requests.RequestException) -> Retry:
-    """Waits after a failed try, for as long as the server asks or longer each time; returns the tries left."""
+    """Waits after a failed try, as long as the server asks or longer each time, and returns the tries left."""
     reply = error.response
     if reply is not None:
         passing = retry.is_retry("GET", reply.status_code)
     else:
         passing = isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError)
     if not passing:
-        raise SourceError(what_went_wrong(error)) from error
+        raise SourceError(describe_error(error)) from error
     try:
         retry = retry.increment("GET", error=error)
-        logger.info("%s; trying again", what_went_wrong(error))
+        logger.info("%s; trying again", describe_error(error))
         retry.sleep(reply.raw if reply is not None else None)
     except HTTPError as end:  # no tries left, or a Retry-After that cannot be read
-        raise SourceError(what_went_wrong(error)) from end
+        raise SourceError(describe_error(error)) from end
     return retry
 
 
-def _is_right(path: Path, file: PublishedFile) -> bool:
-    """Compares the size first, which costs nothing, then the md5."""
+def _matches(path: Path, file: PublishedFile) -> bool:
+    """Whether a file is the published one. Its size is compared first, which costs nothing, then its md5."""
     if not path.is_file() or size(path) != file.size:
         return False
     with path.open("rb") as content:

@@ -1,4 +1,4 @@
-"""The one exception for a user's mistakes, and how a command begins and ends."""
+"""The exception for a user's mistakes, and the frame of every command: messages, exit codes, Ctrl-C."""
 
 import logging
 import sys
@@ -8,22 +8,22 @@ from types import TracebackType
 from typing import NoReturn
 
 _MOST_LIKE_WARNINGS = 10
-_INTERRUPTED = 130  # what a shell reports of a process that Ctrl-C has ended
+_INTERRUPTED = 130  # a shell's exit code for a process that Ctrl-C has ended
 
 
 class UserError(Exception):
-    """A mistake the user can mend. The message names the file or option and says what to do."""
+    """A mistake that the user can correct. The message names the file or option and says what to do."""
 
 
 def run_command(main: Callable[[], int]) -> NoReturn:
     """Runs an entry point and exits with its code.
 
-    A `UserError` becomes one line on stderr and exit code 2; Ctrl-C exits with 130. Anything else is a bug and keeps
-    its traceback. Of warnings that differ only in their values, ten are shown and the rest are counted.
+    A `UserError` becomes one line on stderr and exit code 2; Ctrl-C exits with 130. Any other exception is a bug and
+    keeps its traceback. Of warnings that differ only in their values, ten are shown and the others counted.
     """
     handler = logging.StreamHandler(sys.stderr)
-    few = _FewAlike()
-    handler.addFilter(few)
+    repeats = _RepeatFilter()
+    handler.addFilter(repeats)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     try:
         code = main()
@@ -34,12 +34,12 @@ def run_command(main: Callable[[], int]) -> NoReturn:
         sys.stderr.write("interrupted\n")
         code = _INTERRUPTED
     finally:
-        few.tell_rest()
+        repeats.report_rest()
     sys.exit(code)
 
 
-class _FewAlike(logging.Filter):
-    """Lets the first ten warnings of each line of code through."""
+class _RepeatFilter(logging.Filter):
+    """Passes the first ten warnings that each line of code emits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,19 +56,19 @@ class _FewAlike(logging.Filter):
         self.last[place] = record.getMessage()
         return False
 
-    def tell_rest(self) -> None:
-        """One line for each kind of warning that was held back."""
+    def report_rest(self) -> None:
+        """Writes one line for each kind of warning that was held back."""
         for place, message in self.last.items():
             sys.stderr.write(f"and {self.seen[place] - _MOST_LIKE_WARNINGS} more like this: {message}\n")
 
 
-def _end_quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Ctrl-C while modules are imported, before `run_command`, should not show a traceback."""
+def _hide_interrupt_trace(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Hides the traceback of Ctrl-C while modules are being imported, before `run_command` starts."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
     else:
         sys.__excepthook__(kind, error, trace)
 
 
-# Entry points import this module before the large libraries, so that the hook is in place while those are imported.
-sys.excepthook = _end_quietly
+# Entry points import this module first, so that the hook is in place while the large libraries are imported.
+sys.excepthook = _hide_interrupt_trace

@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all, and names for them."""
+"""Writes files and folders completely or not at all, protects and locks folders, and makes ASCII names."""
 
 import errno
 import logging
@@ -17,19 +17,19 @@ from util.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-# Stands in each folder that was built here, and holds the command. Only such a folder may be replaced.
+# This file marks each folder that this project built, and holds the command. Only such folders may be replaced.
 MARKER = ".made_by"
 
-# These errors will meet the next file in the same folder too.
+# The next file in the same folder would fail with these errors too.
 _LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.ENOTDIR, errno.EEXIST)
 
 
 class FolderError(UserError):
-    """Nothing more can be written to a folder, so that a batch should stop."""
+    """A folder cannot be written to any more, so that a batch should stop."""
 
 
 def write_error(target: Path, error: OSError) -> UserError:
-    """The error to tell users if a file cannot be written."""
+    """The error to raise if a file cannot be written."""
     lasting = error.errno in _LASTING
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "free some space, or choose another folder" if full else "choose another folder"
@@ -41,8 +41,8 @@ def write_error(target: Path, error: OSError) -> UserError:
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yields a temporary path beside `target`; on success it is flushed to disk and takes the target's name.
 
-    If the body raises, the temporary file is removed and a file already at `target` stays as it was. The temporary
-    name keeps the target's suffix, which image and video writers choose their format by.
+    If the body raises, the temporary file is removed and a file at `target` stays unchanged. The temporary
+    name keeps the target's suffix, by which image and video writers choose their format.
 
     Raises:
         FolderError: the folder cannot be written to, or the disk is full.
@@ -71,50 +71,50 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def built_aside(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yields a new folder, `<target>.part`, that takes the target's name when the body has succeeded.
+def atomic_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yields a new folder, `<target>.part`, which takes the target's name when the body has succeeded.
 
-    If the body raises, or Ctrl-C or SIGTERM ends it, the new folder is removed and what was at `target` stays as it
-    was. The next run removes what a killed process has left.
+    If the body raises, or Ctrl-C or SIGTERM ends it, the new folder is removed and `target` stays unchanged. The next
+    run removes what a killed process has left.
 
     Raises:
-        UserError: as `check_free`; or the folder cannot be written, or the disk is full.
+        UserError: `check_replaceable` fails, the folder cannot be written, or the disk is full.
     """
-    check_free(target, overwrite=overwrite)
+    check_replaceable(target, overwrite=overwrite)
     real = target.resolve()
-    aside, old = (real.with_name(real.name + suffix) for suffix in (".part", ".part-old"))
-    for left in (aside, old):
-        check_free(left, overwrite=True)
-        shutil.rmtree(left, ignore_errors=True)
+    new, old = (real.with_name(real.name + suffix) for suffix in (".part", ".part-old"))
+    for leftover in (new, old):
+        check_replaceable(leftover, overwrite=True)
+        shutil.rmtree(leftover, ignore_errors=True)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        aside.mkdir(parents=True)
-        (aside / MARKER).write_text(f"{shlex.join(sys.argv)}\n", encoding="utf-8")
-        yield aside
+        new.mkdir(parents=True)
+        (new / MARKER).write_text(f"{shlex.join(sys.argv)}\n", encoding="utf-8")
+        yield new
         if real.exists():
             real.rename(old)
-        aside.rename(real)
+        new.rename(real)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"{target}: cannot be made ({error}); mend that, or choose another folder") from error
+        raise UserError(f"{target}: cannot be made ({error}); remove the cause, or choose another folder") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         signal.signal(signal.SIGTERM, before)
 
 
-def check_free(target: Path, *, overwrite: bool) -> None:
-    """The one rule for folders of results: they never mix with, or silently replace, what is there.
+def check_replaceable(target: Path, *, overwrite: bool) -> None:
+    """Protects what is in a folder: new results neither mix with it nor replace it without the user's consent.
 
     Raises:
-        UserError: `target` holds files, and `overwrite` is not given or they are not a result of this project; or
-            it cannot be replaced at all.
+        UserError: `target` cannot be replaced, holds files that this project did not make, or holds a result while
+            `overwrite` is false.
     """
     if target.is_symlink() and not target.exists():
-        raise UserError(f"{target}: a link that leads nowhere; remove it or choose another folder")
+        raise UserError(f"{target}: is a broken link; remove it or choose another folder")
     if not target.exists():
         return
     if not target.is_dir():
-        raise UserError(f"{target}: a file; choose another folder")
+        raise UserError(f"{target}: is a file; choose another folder")
     if os.path.ismount(target) or target.resolve() == Path.cwd():
         raise UserError(f"{target}: cannot be replaced as a whole; choose a new folder inside it")
     if any(target.iterdir()):
@@ -127,7 +127,7 @@ def check_free(target: Path, *, overwrite: bool) -> None:
 
 
 def keep_only(folder: Path, names: Collection[str]) -> None:
-    """Removes the files of a folder of results that are not part of the newest one."""
+    """Removes the other files of a folder, which an earlier result has left."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_file() and path.name not in names:
             path.unlink()
@@ -135,10 +135,10 @@ def keep_only(folder: Path, names: Collection[str]) -> None:
 
 @contextmanager
 def locked(folder: Path, message: str) -> Iterator[None]:
-    """Within it, no other process can lock the folder, which is made if needed. The lock ends with the process.
+    """Keeps other processes from locking a folder, which is made if needed. The lock ends with the process.
 
     Raises:
-        UserError: another process holds the lock. The message begins with `message` and names that process.
+        UserError: another process holds the lock. The message is `message` with that process's number.
     """
     try:
         import fcntl
@@ -153,13 +153,13 @@ def locked(folder: Path, message: str) -> Iterator[None]:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
     with file:
         try:
-            # Unlike flock's, these locks are not inherited by the processes that read pictures.
+            # Unlike flock's locks, these are not inherited by the loader's worker processes.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             file.seek(0)
             raise UserError(f"{message} (process {file.read().strip()})") from None
         except OSError as error:
-            logger.warning("%s: cannot be locked (%s); start no other run there", folder, error.strerror)
+            logger.warning("%s: cannot be locked (%s); do not start another run in it", folder, error.strerror)
         try:
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
@@ -167,16 +167,16 @@ def locked(folder: Path, message: str) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # It holds something by now.
+            with suppress(OSError):  # The folder holds files.
                 folder.rmdir()
 
 
 def ascii_name(name: str) -> str:
-    """The name in plain ASCII, for a file or an address: letters, digits, points, hyphens and underscores.
+    """The name as ASCII letters, digits, points, hyphens and underscores, for a file or an address.
 
-    Different names may become the same one; a caller that needs unique names has to check.
+    Different names may become equal; a caller that needs unique names must check.
     """
-    # Its tables are loaded only where a name needs them.
+    # Only a few commands need its large tables.
     from unidecode import unidecode
 
     return re.sub(r"[^\w.-]+", "_", unidecode(name), flags=re.ASCII).strip("._") or "unnamed"

@@ -11,7 +11,7 @@ from dominate.util import raw
 
 from util.files import atomic_path
 
-# Above this many columns, pictures on a phone would be too small to see; the table then scrolls.
+# With more columns than this, a table scrolls; otherwise its pictures would be too small on a phone.
 _MOST_FITTING = 7
 
 _STYLE = """
@@ -29,8 +29,8 @@ table.pictures { table-layout: fixed; width: 100%; max-width: calc(var(--columns
 td img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; }
 td span { display: block; overflow: hidden; text-overflow: ellipsis; opacity: .8; }
 
-/* A wide table scrolls inside its box. The covers move with the table and uncover the shadows of the edges at which
-   more of it is hidden; the first column and the headings stay. */
+/* A wide table scrolls inside its box, while its first column and headings stay. Covers move with the table, so that
+   a shadow shows at each edge where more of the table is hidden. */
 .scroll { overflow: auto; max-height: 100vh; background:
   linear-gradient(to right, Canvas 50%, transparent) left / 2rem 100% no-repeat local,
   linear-gradient(to left, Canvas 50%, transparent) right / 2rem 100% no-repeat local,
@@ -51,7 +51,7 @@ td span { display: block; overflow: hidden; text-overflow: ellipsis; opacity: .8
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in a page: its path, relative to the page's folder, and the words under it."""
+    """A picture in a page: its path, relative to the page's folder, and its caption."""
 
     path: str
     caption: str = ""
@@ -75,18 +75,18 @@ def write_page(path: Path, title: str, facts: Mapping[str, str], body: Iterable[
             tags.meta(http_equiv="refresh", content=str(refresh))
         tags.style(raw(_STYLE))
     page.add(tags.h1(title))
-    listed = page.add(tags.dl(cls="facts"))
+    fact_list = page.add(tags.dl(cls="facts"))
     for name, value in facts.items():
-        listed.add(tags.dt(name), tags.dd(value))
+        fact_list.add(tags.dt(name), tags.dd(value))
     page.add(*body)
     with atomic_path(path) as temporary:
         temporary.write_text(page.render(pretty=False), encoding="utf-8")
 
 
 def picture_table(columns: Sequence[str], rows: Iterable[Sequence[Picture]]) -> dom_tag:
-    """Rows of pictures under headings; each loads when it comes into view, and links to itself in full size.
+    """Rows of pictures under headings. Each picture loads when it comes into view, and links to its full size.
 
-    Up to seven columns fit any screen. A table with more of them scrolls where the screen is narrow.
+    Up to seven columns fit any screen. A table with more columns scrolls on a narrow screen.
     """
     rows = list(rows)
     width = max([len(columns), *map(len, rows)])
@@ -111,5 +111,5 @@ def _picture(picture: Picture) -> list[dom_tag]:
 
 
 def _wrapping(caption: str) -> str:
-    """The caption with invisible marks: a line may end after an underscore, but not inside 15-19."""
+    """The caption with invisible marks that allow a line break after an underscore, but not inside 15-19."""
     return caption.replace("_", "_\u200b").replace("-", "-\u2060")

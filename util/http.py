@@ -1,4 +1,4 @@
-"""Asks a server for the rest of a file, and understands the answers that real servers give."""
+"""Requests the missing bytes of a file, and copes with the ways in which real servers answer."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,32 +14,32 @@ from util.progress import progress
 
 _BLOCK = 1 << 16
 _LARGEST_PAGE = 1 << 20
-_PATIENCE = Retry(5, backoff_factor=1, backoff_max=60, retry_after_max=60, status_forcelist=(429, 500, 502, 503, 504))
+_RETRY = Retry(5, backoff_factor=1, backoff_max=60, retry_after_max=60, status_forcelist=(429, 500, 502, 503, 504))
 
 
 @dataclass(frozen=True)
 class Network:
-    """How to ask servers."""
+    """The session, retries and time limits of requests."""
 
     session: requests.Session = field(default_factory=requests.Session)
-    retry: Retry = _PATIENCE  # how many tries may fail, and the pauses in seconds
-    timeout: tuple[float, float] = (10, 30)  # seconds to connect, and between two pieces of an answer
+    retry: Retry = _RETRY  # how many tries may fail, and the pauses between them in seconds
+    timeout: tuple[float, float] = (10, 30)  # seconds to connect, and between two parts of an answer
 
 
 class SourceError(Exception):
-    """This source does not give the file, but another one may."""
+    """This source does not deliver the file, but another one may."""
 
 
 class UnreachableError(SourceError):
-    """The server cannot be reached at all."""
+    """No connection to the server is possible."""
 
 
 def fetch_rest(address: str, part: Path, *, whole: int, network: Network) -> None:
-    """Asks once for the bytes that `part` lacks of `whole`, and appends those that come.
+    """Requests once the bytes that `part` lacks of `whole`, and appends those that arrive.
 
     Raises:
-        SourceError: this source gives something else.
-        requests.RequestException: the request failed, which may pass.
+        SourceError: this source delivers something else.
+        requests.RequestException: the request failed; another try may succeed.
     """
     start = size(part)
     reply = _ask(address, start, network)
@@ -50,12 +50,12 @@ def fetch_rest(address: str, part: Path, *, whole: int, network: Network) -> Non
         reply.raise_for_status()
         if _is_page(reply):
             raise SourceError("sends a web page in place of the file")
-        if reply.status_code != requests.codes.partial_content:  # the server does not know Range
+        if reply.status_code != requests.codes.partial_content:  # the server ignores Range
             start, total = 0, reply.headers.get("Content-Length", "")
         else:
             span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", ""))
             if span is None or int(span[1]) != start:
-                raise SourceError("sends another part of the file than it was asked for")
+                raise SourceError("sends a part of the file that was not requested")
             total = span[2]
         if total.isdigit() and int(total) != whole:
             raise SourceError(f"its file is not the published one ({total} bytes, not {whole})")
@@ -73,9 +73,9 @@ def fetch_rest(address: str, part: Path, *, whole: int, network: Network) -> Non
 def _ask(address: str, start: int, network: Network) -> requests.Response:
     """The server's answer, from byte `start` on.
 
-    Google Drive asks for confirmation if a file is too large to be searched for viruses. This gives it.
+    Google Drive asks for confirmation if a file is too large for its virus scan. This function confirms.
     """
-    # Without compression, since sizes and ranges count the file's own bytes.
+    # Compression is off because sizes and ranges count the bytes of the file itself.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     reply = network.session.get(address, headers=headers, stream=True, timeout=network.timeout)
     if not _is_page(reply):
@@ -89,7 +89,7 @@ def _ask(address: str, start: int, network: Network) -> requests.Response:
         return network.session.get(action, params=form.inputs, headers=headers, stream=True, timeout=network.timeout)
     if "quota exceeded" in page.lower():
         reply.close()
-        raise SourceError("quota exceeded, too many people fetched the file today")
+        raise SourceError("quota exceeded: too many people downloaded the file today")
     return reply
 
 
@@ -114,12 +114,12 @@ def _is_page(reply: requests.Response) -> bool:
 
 
 def is_unreachable(error: requests.RequestException) -> bool:
-    """Whether no connection to the server came about."""
+    """Whether no connection to the server was made."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(cause, (ConnectTimeoutError, ProxyError))
 
 
-def what_went_wrong(error: requests.RequestException) -> str:
+def describe_error(error: requests.RequestException) -> str:
     """The error in a few words."""
     if error.response is not None:
         return f"HTTP {error.response.status_code} {error.response.reason}"
@@ -128,10 +128,10 @@ def what_went_wrong(error: requests.RequestException) -> str:
     if "timed out" in str(error):
         return "no answer in time"
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        return "the connection broke off"
+        return "the connection was lost"
     return str(error)
 
 
 def size(path: Path) -> int:
-    """Bytes of a file; 0 if there is none."""
+    """Size of a file in bytes; 0 if it does not exist."""
     return path.stat().st_size if path.exists() else 0

@@ -1,8 +1,9 @@
-"""Pictures between disk and memory."""
+"""Reads, writes, converts and scales pictures, and puts them into a row."""
 
 import stat
 import struct
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from util.errors import UserError
 from util.files import atomic_path
 from util.tiff import check_tags, open_deep_tiff, read_tags
 
-# What photos come in. Pillow also opens formats that run other programs (EPS) or are recognised by their name only.
-# MPO, in which phones keep two pictures, is opened as JPEG.
+# The formats of photos. Pillow also opens formats that run other programs (EPS) or are recognised by name only.
+# MPO files, in which phones keep two pictures, are opened as JPEG.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _MOST_PIXELS = 250_000_000
 # Pillow's decoders raise all of these for broken files.
@@ -25,16 +26,18 @@ _BROKEN = (
     *(OSError, ValueError, SyntaxError, EOFError, TypeError, RuntimeError, LookupError, ArithmeticError),
     struct.error,
 )
+_GAP = 10  # pixels
+_WHITE = 255
 
 register_heif_opener()
-# Pillow refuses pictures of twice this size: by itself those of today's largest phone cameras.
+# Pillow refuses pictures of twice this size. Its own limit would refuse those of the largest phone cameras.
 Image.MAX_IMAGE_PIXELS = _MOST_PIXELS // 2
-# PNGs may carry large profiles and descriptions, which Pillow would take for an attack.
+# Pillow would take large profiles and descriptions in PNGs for an attack.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 64 << 20
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file's content is that of a picture, whatever the file is called."""
+    """Whether a file contains a picture, whatever its name is."""
     try:
         with warnings.catch_warnings(action="ignore"):
             _open(path).close()
@@ -45,8 +48,8 @@ def is_image(path: Path) -> bool:
     return True
 
 
-def why_no_file(path: Path) -> str | None:
-    """Why a path does not lead to a file; None if it does."""
+def file_problem(path: Path) -> str | None:
+    """Why a path is not a readable file; None if it is one."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -57,12 +60,12 @@ def why_no_file(path: Path) -> str | None:
 
 
 def visible_files(folder: Path) -> list[Path]:
-    """The files of a folder, sorted, without those that systems hide (`._x.jpg`, `.DS_Store`, `Thumbs.db`)."""
-    return sorted(path for path in folder.iterdir() if why_no_file(path) is None and not is_hidden(path))
+    """The files of a folder, sorted, except those that systems add (`._x.jpg`, `.DS_Store`, `Thumbs.db`)."""
+    return sorted(path for path in folder.iterdir() if file_problem(path) is None and not is_hidden(path))
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether a system, not a person, put the file or folder there."""
+    """Whether an operating system, not a person, made the file or folder."""
     return path.name.startswith((".", "@eaDir", "__MACOSX")) or path.name.lower() in (
         "thumbs.db",
         "ehthumbs.db",
@@ -74,23 +77,23 @@ def is_hidden(path: Path) -> bool:
 def read_image(path: Path, background: int = 128, most_pixels: int | None = None) -> Image.Image:
     """Reads any picture as upright 8-bit sRGB.
 
-    The orientation that the file declares is applied, and so is its colour profile. Transparent pixels show the
-    background. Of several pictures in a file the first is read.
+    The file's orientation and colour profile are applied. Transparent pixels show the background. If a file holds
+    several pictures, the first one is read.
 
     Args:
         path: the picture.
-        background: grey value, 0 to 255, behind transparent pixels.
+        background: grey value, 0 to 255, that shows through transparent pixels.
         most_pixels: larger pictures are reduced to at most this many pixels. JPEGs are reduced while they are
-            decoded, so that the full size never stands in memory.
+            decoded, so that the full size is never in memory.
 
     Raises:
-        UserError: the file is missing, is no picture, is truncated, or has more than 250 million pixels.
+        UserError: the file is missing, truncated, too large (250 million pixels), or not a picture.
     """
     path = Path(path)
-    if reason := why_no_file(path):
-        raise UserError(f"{path}: no image file ({reason}); check the path")
+    if problem := file_problem(path):
+        raise UserError(f"{path}: not an image file ({problem}); check the path")
     try:
-        # Pillow warns of sizes, which are checked here, and of broken metadata, which need not stop anybody.
+        # Pillow warns about sizes, which are checked here, and about broken metadata, which is harmless.
         with warnings.catch_warnings(action="ignore"):
             image = _open(path)
             if most_pixels is not None:
@@ -98,13 +101,13 @@ def read_image(path: Path, background: int = 128, most_pixels: int | None = None
             ImageOps.exif_transpose(image, in_place=True)
             image = to_srgb(image, background, path)
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path}: too large; reduce it below {_MOST_PIXELS:,} pixels") from error
+        raise UserError(f"{path}: is too large; reduce it below {_MOST_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path}: no photo in a format that is known; export it as JPEG or PNG") from error
+        raise UserError(f"{path}: not a photo in a known format; export it as JPEG or PNG") from error
     except _BROKEN as error:
         raise UserError(f"{path}: not a readable image ({error}); give a PNG or JPEG photo") from error
     if most_pixels is not None and image.width * image.height > most_pixels:
-        # The size is computed here again because the picture may have been turned by now.
+        # The size is computed again because the picture may have been turned.
         image = image.resize(_reduced_size(image, most_pixels), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return image
 
@@ -115,7 +118,7 @@ def _reduced_size(image: Image.Image, most_pixels: int) -> tuple[int, int]:
 
 
 def _open(path: Path) -> Image.Image:
-    """Opens a picture by its content; the pixels of most formats are not decoded yet."""
+    """Opens a picture, whose format is found by its content; most formats are decoded later."""
     tags = read_tags(path)
     try:
         check_tags(tags)
@@ -144,10 +147,16 @@ def to_pixels(images: Tensor) -> np.ndarray:
 
 
 def resize(pixels: np.ndarray, size: int | None) -> np.ndarray:
-    """Scales (H, W, 3) uint8 smoothly so that the shorter side has `size` pixels; None leaves it as it is."""
+    """Scales (H, W, 3) uint8 smoothly so that the shorter side has `size` pixels; None leaves it unchanged."""
     height, width = pixels.shape[:2]
     if size is None or min(height, width) == size:
         return pixels
     scale = size / min(height, width)
     target = (round(width * scale), round(height * scale))
     return np.asarray(Image.fromarray(pixels).resize(target, Image.Resampling.LANCZOS))
+
+
+def row_after_gap(first: np.ndarray, others: Iterable[np.ndarray]) -> np.ndarray:
+    """Puts a picture (H, W, 3) uint8, a white gap of 10 pixels, and other pictures side by side."""
+    gap = np.full((first.shape[0], _GAP, 3), _WHITE, np.uint8)
+    return np.hstack([first, gap, *others])

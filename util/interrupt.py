@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request that a loop honours at its next good moment."""
+"""Turns Ctrl-C and SIGTERM into a request to stop, which a loop checks when it can stop safely."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Whether somebody asked to stop, and by which signal."""
+    """Whether a signal asked the loop to stop, and which one."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -19,16 +19,16 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """The code that a shell expects of a process that a signal ended."""
+        """The exit code by which a shell knows that a signal ended the process."""
         return 0 if self.signal is None else 128 + self.signal
 
 
 @contextmanager
 def stop_requests(*, repeated: bool = False) -> Iterator[StopRequest]:
-    """Within it, the first Ctrl-C or SIGTERM is noted; a second one ends the process at once.
+    """Within it, the first Ctrl-C or SIGTERM becomes a request; a second one ends the process at once.
 
     Args:
-        repeated: note further signals, too. torchrun passes signals on to processes that may already have had them.
+        repeated: treat further signals as the same request, because torchrun may send a signal a second time.
     """
     request = StopRequest()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -37,13 +37,13 @@ def stop_requests(*, repeated: bool = False) -> Iterator[StopRequest]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def request_stop(number: int, frame: FrameType | None) -> None:
         request.signal = signal.Signals(number)
         if not repeated:
             restore()
 
     for number in _SIGNALS:
-        signal.signal(number, note)
+        signal.signal(number, request_stop)
     try:
         yield request
     finally:

@@ -1,4 +1,4 @@
-"""Shows how far a loop is, and runs a pool of workers that can be stopped."""
+"""Shows the progress of a loop, and runs a pool of workers that can be stopped."""
 
 import signal
 import sys
@@ -20,8 +20,8 @@ _LINE = "{desc}{n_fmt} of {total_fmt}, {elapsed} gone, {remaining} to go, {rate_
 def progress(items: Iterable[Any] | None = None, **settings: Any) -> "tqdm[Any]":
     """The items with a progress bar on stderr; takes the settings of tqdm.
 
-    If stderr is not a terminal, a bar would fill the file with control characters. It becomes a plain line every
-    ten seconds and one at the end; a loop shorter than that writes nothing.
+    If stderr is not a terminal, a bar would fill the file with control characters. A plain line every ten seconds
+    and one at the end replace it; a loop shorter than that writes nothing.
     """
     if sys.stderr.isatty():
         return tqdm(items, dynamic_ncols=True, **settings)
@@ -31,7 +31,7 @@ def progress(items: Iterable[Any] | None = None, **settings: Any) -> "tqdm[Any]"
 def run_all(pool: Executor, work: Callable[[Item], None], items: Sequence[Item], *, unit: str) -> None:
     """Does the work for all items in a pool, with progress.
 
-    After the first error or Ctrl-C the pool ends soon: it never holds more than a batch of the items.
+    After the first error or Ctrl-C the pool ends soon, because it never holds more than one batch of items.
     """
     with progress(total=len(items), unit=unit) as bar:
         for start in range(0, len(items), _BATCH):
@@ -40,15 +40,15 @@ def run_all(pool: Executor, work: Callable[[Item], None], items: Sequence[Item],
 
 
 def leave_signals_to_parent() -> None:
-    """Initializer for the processes of a pool: Ctrl-C reaches all of them, but only the parent should act on it."""
+    """Initializes a process of a pool: Ctrl-C reaches all processes, but only the parent should handle it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _Lines(tqdm):
-    """A tqdm that writes whole lines, and seldom."""
+    """A tqdm that writes a whole line at long intervals."""
 
-    # A set of its own: messages that clear and redraw the bars of a terminal pass these by.
+    # Its own set keeps tqdm from redrawing these lines, as it does with the bars of a terminal, for each message.
     _instances: ClassVar[WeakSet["_Lines"]] = WeakSet()
 
     def __init__(self, items: Any, desc: str = "", **settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""TIFFs that Pillow does not read, or reads wrongly: colours as fractions or 32-bit numbers, camera raw files."""
+"""Handles TIFFs that Pillow cannot read or reads wrongly: float or 32-bit colours, and camera raw files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ _GREY, _COLORS = (0, 1), 2  # Base.PhotometricInterpretation
 
 
 def read_tags(path: Path) -> Mapping[int, Any]:
-    """What a TIFF says of its first picture; nothing for other files."""
+    """The tags of a TIFF's first picture; empty for other files."""
     with path.open("rb") as file:
         header = file.read(8)
         if header[:4] not in _MAGIC:
@@ -29,8 +29,8 @@ def read_tags(path: Path) -> Mapping[int, Any]:
 
 
 def check_tags(tags: Mapping[int, Any]) -> None:
-    """Raises ValueError for TIFFs that Pillow would take for something else."""
-    # A camera raw file begins with a small copy, which would make a blurred portrait.
+    """Raises ValueError for TIFFs that Pillow would misread."""
+    # A camera raw file begins with a small preview, which would make a blurred portrait.
     if tags.get(Base.NewSubfileType, 0) & 1:
         raise ValueError("it begins with a preview, as camera raw files do")
     if tags.get(Base.PlanarConfiguration) == 2 and max(tags.get(Base.BitsPerSample, (8,))) > 8:
@@ -41,7 +41,7 @@ def open_deep_tiff(path: Path, tags: Mapping[int, Any]) -> Image.Image:
     """Reads a TIFF by OpenCV, which also turns it upright.
 
     Raises:
-        ValueError: OpenCV would read it wrongly, or not at all.
+        ValueError: OpenCV cannot read it, or would misread it.
     """
     kind, bits = tags.get(Base.PhotometricInterpretation), max(tags.get(Base.BitsPerSample, (1,)))
     pixels = None
@@ -49,7 +49,7 @@ def open_deep_tiff(path: Path, tags: Mapping[int, Any]) -> Image.Image:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise ValueError(f"a TIFF of {bits} bits of a kind that is not known")
+        raise ValueError(f"unknown kind of TIFF with {bits} bits")
     values = to_bytes(pixels if pixels.ndim == 2 else pixels[..., 2::-1])
     image = Image.fromarray(255 - values if kind == 0 else values)
     if profile := tags.get(Base.InterColorProfile):

@@ -1,7 +1,7 @@
 """Makes torchvision importable beside a PyTorch for CPUs.
 
-torchvision's wheels are built for CUDA, so a PyTorch for CPUs cannot load their compiled operators. Importing
-torchvision then fails, because it describes an operator to PyTorch that was never declared ("operator
+A PyTorch for CPUs cannot load the compiled operators of torchvision's wheels, which are built for CUDA. Importing
+torchvision then fails, because it registers more about an operator that was never declared ("operator
 torchvision::nms does not exist").
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-_DESCRIBED = (
+_OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
@@ -19,11 +19,11 @@ _DESCRIBED = (
 
 @cache
 def make_importable() -> torch.library.Library | None:
-    """Call this before `import torchvision`.
+    """Declares the missing operators; call it before `import torchvision`.
 
     Returns:
-        Declarations of the operators, which compute nothing, or None if torchvision's own operators were loaded. The
-        declarations last as long as the returned object, which the cache keeps.
+        Declarations without implementations, or None if torchvision's own operators were loaded. They last as long as
+        the returned object, which the cache keeps.
     """
     spec = importlib.util.find_spec("torchvision")
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -32,7 +32,7 @@ def make_importable() -> torch.library.Library | None:
                 torch.ops.load_library(library)
             except OSError:
                 declared = torch.library.Library("torchvision", "FRAGMENT")
-                for operator in _DESCRIBED:
+                for operator in _OPERATORS:
                     declared.define(operator)
                 return declared
     return None

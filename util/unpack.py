@@ -1,4 +1,4 @@
-"""Unpacks zips as a whole or not at all, and never over the user's own files."""
+"""Unpacks zips completely or not at all, and never overwrites files."""
 
 import json
 import posixpath
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from util.errors import UserError
 
-# This file in the unpacked folder says which zip it came from, and what that zip held.
+# This file in the unpacked folder records which zip it came from, and what that zip held.
 MARKER = ".unpacked.json"
 
 # Path inside the folder -> size in bytes, CRC-32.
@@ -27,19 +27,19 @@ def is_unpacked(folder: Path, md5: str) -> bool:
 
 
 def unpack(archive: Path, folder: Path, md5: str) -> None:
-    """Unpacks a zip so that its files are directly in `folder`, whatever folder they have in the zip.
+    """Unpacks a zip's files directly into `folder`, without the folder that holds them in the zip.
 
-    If `folder` exists, files that it lacks are added and none is overwritten. A new folder takes its name only when
-    all files are in it.
+    If `folder` exists, missing files are added and none is overwritten. A new folder takes its name when all files
+    are in it.
 
     Args:
         archive: the zip.
-        folder: where its files go.
-        md5: the zip's; it is written to the marker that `is_unpacked` reads.
+        folder: the target of its files.
+        md5: md5 of the zip, for the marker that `is_unpacked` reads.
 
     Raises:
-        UserError: the zip is damaged, or holds a link or a path that leaves the folder; or `folder` holds another
-            file of the same name. `folder` is then as it was.
+        UserError: the zip is damaged or holds a link or a path outside its folder, or `folder` holds another file of
+            the same name. `folder` is then unchanged.
         OSError: the folder cannot be written to, or the disk is full.
     """
     unfinished = folder.with_name(folder.name + ".part")
@@ -51,8 +51,8 @@ def unpack(archive: Path, folder: Path, md5: str) -> None:
             for name in listing.keys() - set(missing):
                 if not _holds(folder / name, *listing[name]):
                     raise UserError(
-                        f"{folder / name}: not the published file, and kept; move {folder} away and run the command "
-                        f"again ({archive.name} is whole and need not be fetched again)"
+                        f"{folder / name}: is not the published file and is kept; move {folder} away and run the "
+                        f"command again ({archive.name} is complete and need not be fetched again)"
                     )
             shutil.rmtree(unfinished, ignore_errors=True)
             for name in missing:
@@ -65,7 +65,7 @@ def unpack(archive: Path, folder: Path, md5: str) -> None:
         if not folder.exists():
             unfinished.rename(folder)
         else:
-            # The marker goes last, since it says that all the others are there.
+            # The marker is moved last because it states that all other files are present.
             for name in (*missing, MARKER):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(unfinished / name, folder / name)
@@ -76,16 +76,16 @@ def unpack(archive: Path, folder: Path, md5: str) -> None:
 
 
 def _members(source: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInfo]:
-    """The files of a zip by their path under the folder that holds them all."""
+    """The files of a zip by their path below the folder that holds all of them."""
     members = {}
     for info in source.infolist():
         path = PurePosixPath(info.filename)
-        # Backslash and colon separate folders and drives on Windows; no portable zip has them in a name.
+        # Backslashes separate folders and colons name drives on Windows; portable zips have neither.
         if path.is_absolute() or ".." in path.parts or set(info.filename) & {"\\", ":"}:
             raise UserError(f"{archive}: holds '{info.filename}', which would leave its folder; nothing was unpacked")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise UserError(f"{archive}: holds the link '{info.filename}'; nothing was unpacked")
-        # macOS adds a folder of its own to zips, which does not belong to the content.
+        # macOS adds this folder to zips; it is not part of the content.
         if not info.is_dir() and path.parts[0] != "__MACOSX":
             members[path] = info
     if not members:

@@ -1,4 +1,4 @@
-"""Videos that browsers play."""
+"""Encodes videos that browsers can play."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -12,13 +12,13 @@ from util.files import atomic_path
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, crf: int = 16) -> int:
-    """Encodes frames as they come: H.264, yuv420p, with the index in front. The file is written atomically.
+    """Encodes frames one by one: H.264, yuv420p, the index in front. The file is written atomically.
 
     Args:
         path: ends in .mp4.
-        frames: (H, W, 3) uint8, all of one size. The format needs even sides: an odd one gets its last row or column
-            twice.
-        fps: frames a second.
+        frames: (H, W, 3) uint8, all of one size. The format needs even sides, so the last row or column of an odd
+            side is repeated.
+        fps: frames per second.
         crf: quality, from 1 (best) to 51.
 
     Returns:
@@ -44,8 +44,8 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, c
                 container.mux(stream.encode())
         except av.FFmpegError as error:
             if isinstance(error, OSError):
-                raise  # atomic_path tells of full disks and the like
-            raise UserError(f"{path}: the video cannot be written ({error})") from error
+                raise  # atomic_path reports full disks and the like.
+            raise UserError(f"{path}: the video cannot be written ({error}); try another --output_size") from error
     return count
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from data.in_the_wild.align import align, find_square
 from data.in_the_wild.cut_out import Parse, cut_out
-from data.in_the_wild.detect import FaceChoice, choose_faces, stand_up
+from data.in_the_wild.detect import FaceChoice, choose_faces, turn_upright
 from data.masking import MASK_COLOR
 from data.portrait import Portrait
 from util.images import read_image
@@ -41,7 +41,7 @@ class PhotoReader:
         Raises:
             UserError: the photo cannot be read, or does not show the face.
         """
-        image, faces = stand_up(read_image(photo, MASK_COLOR, _MOST_PIXELS), str(photo))
+        image, faces = turn_upright(read_image(photo, MASK_COLOR, _MOST_PIXELS), str(photo))
         chosen = choose_faces(faces, self.face, str(photo))
         numbered = self.face == "all"
         return [self._portrait(photo, image, face.landmarks, number if numbered else None) for number, face in chosen]

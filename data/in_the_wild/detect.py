@@ -76,7 +76,7 @@ def find_faces(photo: Image.Image, most_searched: int = _MOST_SEARCHED, tilt: fl
     return sorted(faces, key=lambda face: face.landmarks[:, 0].mean())
 
 
-def stand_up(photo: Image.Image, name: str) -> tuple[Image.Image, list[Face]]:
+def turn_upright(photo: Image.Image, name: str) -> tuple[Image.Image, list[Face]]:
     """Finds the faces of a photo, and turns it by quarters if it shows none upright.
 
     Args:

@@ -28,7 +28,7 @@ from options.test import parse_test_options
 from options.test import test_parser as parser_of_test
 from tests.conftest import ROOT
 from tests.util.test_download import missing, server  # noqa: F401
-from util.made import RECORD
+from util.provenance import RECORD
 
 # Another population than that of run_scripts/train_demo.sh.
 UNSEEN = 2026

@@ -132,7 +132,7 @@ def test_a_killed_process_ends_the_run_and_leaves_it_resumable(run, tmp_path):
     os.kill(worker_of(process.pid, rank=1), signal.SIGKILL)
     _, errors = process.communicate(timeout=90)
     assert process.returncode == 2
-    assert "process 1 of 2 was killed (SIGKILL), and the run with it" in errors
+    assert "process 1 of 2 was killed (SIGKILL), which ended the run" in errors
     assert "--continue_train goes on from it" in errors
     assert "Traceback" not in errors
     epoch = torch.load(folder / "latest_state.pth", weights_only=True)["position"]["epoch"]

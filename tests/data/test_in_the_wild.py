@@ -12,7 +12,7 @@ from PIL import Image
 from data.in_the_wild import PhotoReader
 from data.in_the_wild.align import align, find_square
 from data.in_the_wild.cut_out import cut_out
-from data.in_the_wild.detect import choose_faces, find_boxes, stand_up
+from data.in_the_wild.detect import choose_faces, find_boxes, turn_upright
 from data.in_the_wild.grabcut import parse_by_grabcut
 from data.masking import Label
 from data.portrait import Portrait
@@ -39,7 +39,7 @@ def photo(case: str) -> Image.Image:
 
 
 def find_landmarks(picture: Image.Image) -> np.ndarray:
-    ((_, face),) = choose_faces(stand_up(picture, "photo")[1], "largest", "photo")
+    ((_, face),) = choose_faces(turn_upright(picture, "photo")[1], "largest", "photo")
     return face.landmarks
 
 
@@ -196,7 +196,7 @@ def test_the_largest_of_several_faces_is_taken_and_a_warning_says_so(tmp_path, c
     group.paste(face, (0, 0))
     group.paste(face.resize((450, 450)), (140, 250))
     group.save(tmp_path / "group.png")
-    ((number, face),) = choose_faces(stand_up(group, "group.png")[1], "largest", "group.png")
+    ((number, face),) = choose_faces(turn_upright(group, "group.png")[1], "largest", "group.png")
     assert "group.png: 2 faces found, the largest is taken, number 2 from the left" in caplog.text
     assert number == 2
     assert (face.landmarks.min(axis=0) > (140, 250)).all()
@@ -318,7 +318,7 @@ def test_photos_without_an_upright_face_are_turned(tmp_path, caplog, portrait, t
 @pytest.mark.parametrize("tilt", [-30, 45, 60, 135, 225])
 def test_tilted_heads_are_turned_upright(portrait, tilt):
     picture = photo("whole").rotate(tilt, Image.Resampling.BICUBIC, expand=True)
-    turned, faces = stand_up(picture, "photo")
+    turned, faces = turn_upright(picture, "photo")
     ((_, face),) = choose_faces(faces, "largest", "photo")
     aligned = align(turned, find_square(face.landmarks), 256).astype(int)
     upright = align(photo("whole"), find_square(find_landmarks(photo("whole"))), 256)
@@ -345,4 +345,4 @@ def test_two_people_have_two_faces_at_every_scale(scale):
 @pytest.mark.parametrize("size", [(1, 1), (10_000, 10), (3, 100_000)])
 def test_photos_of_odd_shapes_are_told(size):
     with pytest.raises(UserError, match="no face found"):
-        stand_up(Image.new("RGB", size), "photo")
+        turn_upright(Image.new("RGB", size), "photo")

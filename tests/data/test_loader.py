@@ -20,9 +20,9 @@ from util.errors import UserError
 from util.interrupt import StopRequest
 
 
-def make_loader(dataset: Path, workers: int, patience: float = 60) -> PairLoader:
+def make_loader(dataset: Path, workers: int, timeout: float = 60) -> PairLoader:
     pictures = AgingDataset(find_classes(dataset, "train", CLASSES), Transform("resize_and_crop", 16, 16))
-    return PairLoader(pictures, PairSampler([4, 4, 4], 1, seed=0), workers, patience)
+    return PairLoader(pictures, PairSampler([4, 4, 4], 1, seed=0), workers, timeout)
 
 
 def send_to_workers(number: int) -> None:
@@ -38,7 +38,7 @@ def test_a_killed_worker_is_named_at_once(dataset):
 
 
 def test_a_worker_that_hangs_ends_the_run_and_is_ended_itself(dataset):
-    with make_loader(dataset, 1, patience=0.5) as loader:
+    with make_loader(dataset, 1, timeout=0.5) as loader:
         send_to_workers(signal.SIGSTOP)
         with pytest.raises(UserError, match="no pictures came for 1 second"):
             list(loader.epoch(StopRequest()))

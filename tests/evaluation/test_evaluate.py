@@ -10,7 +10,7 @@ import evaluate
 from data.classes import find_classes
 from data.transforms import Transform
 from evaluation.intervals import Figure
-from evaluation.judge import Judge, Judgement, tell_age
+from evaluation.judge import Judge, Judgement, log_age
 from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
 from evaluation.pages import best_median_worst, table_text
 from evaluation.paired import crossfade, figures, monotone_steps, nearest_training_person, score
@@ -168,15 +168,15 @@ def test_a_face_is_judged_and_its_absence_reported():
 def test_an_estimate_that_fails_stops_nothing(monkeypatch, caplog):
     caplog.set_level("INFO")
     pixels = np.asarray(read_image(ROOT / "assets" / "astronaut.png"))
-    assert 25 < tell_age("she", pixels)["looks"] < 45
+    assert 25 < log_age("she", pixels)["looks"] < 45
     assert "she: looks " in caplog.text
-    assert tell_age("wall", np.full((64, 64, 3), 90, np.uint8)) == {}
+    assert log_age("wall", np.full((64, 64, 3), 90, np.uint8)) == {}
 
     def fail(pixels):
         raise RuntimeError("the network is lost")
 
     monkeypatch.setattr("evaluation.judge.find_boxes", fail)
-    assert tell_age("she", pixels) == {}
+    assert log_age("she", pixels) == {}
     assert "she: the age could not be estimated (the network is lost)" in caplog.text
 
 

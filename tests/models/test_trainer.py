@@ -16,10 +16,10 @@ from models.losses import LossWeights
 from models.optimizers import OptimizerConfig
 from models.trainer import Trainer
 from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
-from util.distributed import ALONE
+from util.distributed import SINGLE_PROCESS
 
 
-def make_trainer(execution, processes=ALONE, *, moving_average=True):
+def make_trainer(execution, processes=SINGLE_PROCESS, *, moving_average=True):
     return Trainer(
         fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4))),
         fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig(ndf=8, layers=4))),

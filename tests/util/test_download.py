@@ -314,7 +314,7 @@ def test_a_users_own_files_are_not_overwritten(tmp_path):
     folder.mkdir()
     (folder / "a.pth").write_bytes(b"my own")
     (folder / "notes.txt").write_bytes(b"mine")
-    with pytest.raises(UserError, match=r"a\.pth: not the published file"):
+    with pytest.raises(UserError, match=r"a\.pth: is not the published file"):
         unpack(archive, folder, "md5")
     assert sorted(path.name for path in folder.iterdir()) == ["a.pth", "notes.txt"]
     (folder / "a.pth").write_bytes(b"published")

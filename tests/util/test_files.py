@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from util.errors import UserError
-from util.files import MARKER, ascii_name, built_aside
+from util.files import MARKER, ascii_name, atomic_folder
 
 
 def build(target: Path, name: str, overwrite: bool = False) -> None:
-    with built_aside(target, overwrite=overwrite) as folder:
+    with atomic_folder(target, overwrite=overwrite) as folder:
         assert not (target / name).exists()
         (folder / name).write_text(name)
 
@@ -44,7 +44,7 @@ def test_what_is_broken_off_leaves_nothing_and_changes_nothing(tmp_path, error):
     build(out, "first")
 
     def broken_off() -> None:
-        with built_aside(out, overwrite=True) as folder:
+        with atomic_folder(out, overwrite=True) as folder:
             (folder / "half").write_text("half")
             raise error
 
@@ -55,7 +55,7 @@ def test_what_is_broken_off_leaves_nothing_and_changes_nothing(tmp_path, error):
 
 
 def test_the_rest_of_a_killed_run_is_not_used(tmp_path):
-    stopped = built_aside(tmp_path / "out", overwrite=False)
+    stopped = atomic_folder(tmp_path / "out", overwrite=False)
     (stopped.__enter__() / "half").write_text("half")
     assert names(tmp_path) == ["out.part"]
     build(tmp_path / "out", "first")

@@ -33,7 +33,7 @@ from util.visualizer import (
     TensorBoard,
     VisdomPlots,
     Visualizer,
-    cut_logs,
+    truncate_logs,
 )
 
 LOSSES = {"loss_G_Rec": 1.5, "loss_D_real": 0.25}
@@ -104,7 +104,7 @@ def test_visdom_comes_late_goes_and_comes_back(tmp_path, port, caplog):
     with visdom_server(port, tmp_path) as address:
         shown.losses(progress(5), LOSSES)
         assert windows(address, "people")["1_losses"]["content"]["data"][0]["x"] == [1, 2, 3, 4, 5]
-    assert caplog.text.count("visdom is back") == 2
+    assert caplog.text.count("visdom answers again") == 2
 
 
 def test_the_environment_has_an_ascii_name_and_the_address_that_is_printed_shows_it(tmp_path, port, caplog):
@@ -326,17 +326,17 @@ def test_logs_are_cut_at_the_position_that_a_run_resumes_from(tmp_path):
         return (*lines, len(list((tmp_path / "web" / "images").iterdir())))
 
     # The state of the end of the second epoch is that of the third's beginning.
-    cut_logs(tmp_path, epoch=3, pairs=0, total_pairs=16)
+    truncate_logs(tmp_path, epoch=3, pairs=0, total_pairs=16)
     assert left() == (4, 4, 3, 4)
-    cut_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
+    truncate_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
     assert left() == (3, 3, 2, 3)
     assert History(metrics.path).series()["loss_G_Rec"] == [(4, 1.5), (8, 1.5), (12, 1.5)]
     before = (tmp_path / "loss_log.txt").read_text()
-    cut_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
+    truncate_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
     assert (tmp_path / "loss_log.txt").read_text() == before
-    cut_logs(tmp_path, epoch=1, pairs=0, total_pairs=0)
+    truncate_logs(tmp_path, epoch=1, pairs=0, total_pairs=0)
     assert left() == (0, 0, 1, 0)
-    cut_logs(tmp_path / "new", epoch=1, pairs=0, total_pairs=0)
+    truncate_logs(tmp_path / "new", epoch=1, pairs=0, total_pairs=0)
 
 
 def test_tensorboard_shows_losses_speed_and_pictures(tmp_path):

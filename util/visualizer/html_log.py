@@ -20,13 +20,13 @@ _REFRESH = 60  # seconds
 class HtmlLog(PictureSink):
     """`web/index.html` with `web/images/`: the loss curves, then the pictures, newest first.
 
-    The page is written when pictures come; a page for every line of the log would slow training.
+    The page is written together with pictures, because writing it for every line of the log would slow training.
 
     Args:
-        folder: of the experiment.
-        title: of the page.
+        folder: the run's folder.
+        title: heading of the page.
         history: the losses that the curves show.
-        picture_every: training pairs from one showing of pictures to the next.
+        picture_every: training pairs between two displays of pictures.
         charts: losses that share a scale, by the title of their chart. Other losses share a last chart.
     """
 

@@ -1,12 +1,11 @@
-"""Pictures of what a model makes while it trains."""
+"""Writes sample pictures of a model in training."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from util.images import write_image
-from util.sheets import row_after_gap
+from util.images import row_after_gap, write_image
 
 
 def write_samples(
@@ -15,8 +14,8 @@ def write_samples(
     """Writes a grid with a row for each person: the input, then the person at every age.
 
     Args:
-        path: of the picture.
+        path: file of the grid.
         inputs: portraits (H, W, 3) uint8.
-        render: makes the ages of a portrait, pictures of its size.
+        render: makes pictures of a portrait at every age, in its size.
     """
     write_image(path, np.vstack([row_after_gap(pixels, render(pixels)) for pixels in inputs]))

@@ -1,4 +1,4 @@
-"""The visualizer, and the interface of the sinks that it hands everything to."""
+"""The visualizer, and the interface of the sinks that it passes everything to."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -18,28 +18,28 @@ class Sink:
     """Shows or stores losses."""
 
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
-        """Takes the losses of the last iteration."""
+        """Shows the losses of the last iteration."""
 
     def end_epoch(self, progress: Progress, scores: Mapping[str, float]) -> None:
-        """Learns that an epoch is complete, and the model's scores if they were computed."""
+        """Called when an epoch is complete, with the model's scores if they were computed."""
 
 
 class PictureSink(Sink, ABC):
     """Shows or stores pictures as well.
 
     Attributes:
-        picture_every: training pairs from one showing of pictures to the next.
+        picture_every: training pairs between two displays of pictures.
     """
 
     picture_every: int
 
     @abstractmethod
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
-        """Takes pictures (H, W, 3) uint8 of the last iteration; the first word of a label is the side of the pair."""
+        """Shows pictures (H, W, 3) uint8 of the last iteration. The first word of each label is the side, A or B."""
 
 
 class Visualizer:
-    """Hands everything to every sink. If a sink fails, it is dropped with a warning, and training goes on."""
+    """Passes everything to every sink. A sink that fails is dropped with a warning, and training goes on."""
 
     def __init__(self, sinks: Sequence[Sink], history: History) -> None:
         self._sinks = list(sinks)
@@ -52,7 +52,7 @@ class Visualizer:
             self._guard(sink, partial(sink.losses, progress, losses))
 
     def end_epoch(self, progress: Progress, scores: Mapping[str, float]) -> None:
-        """Tells the sinks that an epoch is complete, and the model's scores by name, such as fid."""
+        """Ends an epoch in every sink, with the model's scores by name, such as fid."""
         for sink in list(self._sinks):
             self._guard(sink, partial(sink.end_epoch, progress, scores))
 
@@ -61,7 +61,7 @@ class Visualizer:
         return bool(self._due(total_pairs, step))
 
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray], step: int) -> None:
-        """Shows pictures in the sinks where they are due."""
+        """Shows pictures in the sinks that are due."""
         for sink in self._due(progress.total_pairs, step):
             self._guard(sink, partial(sink.pictures, progress, pictures))
 
@@ -72,9 +72,9 @@ class Visualizer:
     def _guard(self, sink: Sink, show: Callable[[], None]) -> None:
         try:
             show()
-        except Exception as error:  # Whatever goes wrong in a sink, the training run is worth more.
-            foreseen = isinstance(error, OSError | UserError)
-            logger.warning("%s stops: %s", type(sink).__name__, error, exc_info=not foreseen)
+        except Exception as error:  # No fault of a sink may stop the training run.
+            expected = isinstance(error, OSError | UserError)
+            logger.warning("%s stops: %s", type(sink).__name__, error, exc_info=not expected)
             self._sinks.remove(sink)
 
 

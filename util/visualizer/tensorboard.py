@@ -11,12 +11,12 @@ from util.visualizer.sinks import PictureSink, by_side
 
 
 class TensorBoard(PictureSink):
-    """Event files in `tensorboard/`; `tensorboard --logdir checkpoints` shows all runs beside each other.
+    """Event files in `tensorboard/`; `tensorboard --logdir checkpoints` compares all runs.
 
     Args:
-        folder: of the experiment.
-        total_pairs: training pairs done before this start; events of an earlier start beyond them are hidden.
-        picture_every: training pairs from one showing of pictures to the next.
+        folder: the run's folder.
+        total_pairs: training pairs done before this process began; TensorBoard hides later events of older processes.
+        picture_every: training pairs between two displays of pictures.
 
     Raises:
         UserError: TensorBoard is not installed.
@@ -48,5 +48,5 @@ class TensorBoard(PictureSink):
     def _add_scalars(self, progress: Progress, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             self._writer.add_scalar(name, value, progress.total_pairs)
-        # A run may be killed; what it has shown so far is then on disk.
+        # If the run is killed, everything shown so far is on disk.
         self._writer.flush()

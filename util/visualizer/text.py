@@ -1,4 +1,4 @@
-"""Losses as text: lines for people, lines for programs, and a table with a row for each epoch."""
+"""Writes losses as text: lines for people, lines for programs, and a table with a row for each epoch."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from util.visualizer.sinks import Sink
 
 
 class LossLog(Sink):
-    """A line on the console, which `loss_log.txt` repeats."""
+    """Writes each line to the console and to `loss_log.txt`."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "loss_log.txt"
@@ -40,7 +40,7 @@ class MetricsLog(Sink):
     def __init__(self, folder: Path) -> None:
         self.path = folder / "metrics.jsonl"
         if self.path.is_file():
-            # A full disk may have cut the last line short. The next line must not be appended to its remains.
+            # A full disk may have cut the last line short. Its remains are removed before the next line is appended.
             content = self.path.read_bytes()
             os.truncate(self.path, content.rfind(b"\n") + 1)
 
@@ -50,7 +50,7 @@ class MetricsLog(Sink):
 
 
 class Summary(Sink):
-    """`summary.csv`: a row for each epoch: training pairs in all, mean losses, pairs per second, and its scores."""
+    """`summary.csv`: a row for each epoch with total training pairs, mean losses, pairs per second, and scores."""
 
     def __init__(self, folder: Path, history: History) -> None:
         self._path = folder / "summary.csv"
@@ -61,7 +61,7 @@ class Summary(Sink):
         row = {"epoch": str(progress.epoch), "total_pairs": str(progress.total_pairs)}
         row |= {name: f"{value:.6g}" for name, value in values.items()}
         rows = [*(old for old in self._rows() if old["epoch"] != row["epoch"]), row]
-        # A resumed run may have losses that earlier epochs lack, so all rows are written under new headings.
+        # A resumed run may have losses that earlier epochs lack, so all rows are rewritten under the new columns.
         columns = dict.fromkeys(name for line in rows for name in line)
         with atomic_path(self._path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(columns))

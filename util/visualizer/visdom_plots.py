@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds. Nobody waits long for a busy server, least of all for a program that accepts connections and never answers.
+# Seconds. Training must not wait long for a busy server, or for a program that accepts connections without answering.
 _GREETING_TIMEOUT = 2
 _PLOT_TIMEOUT = 10
 
 
 class VisdomPlots(PictureSink):
-    """Curves and pictures in a visdom server; all windows of an experiment are in the environment of its name.
+    """Curves and pictures in a visdom server; all windows of a run are in the environment of its name.
 
-    If no server answers, one warning says so. The server is asked again later, and is then shown the whole history.
+    If no server answers, one warning says so. Later attempts follow, and the first that succeeds sends all losses.
 
     Args:
-        port: of the server on this machine.
-        name: of the experiment.
-        window: number that this run's windows begin with.
-        columns: most pictures in a row, which holds one side of the pair; 0 gives each picture its own window.
-        width: of a picture's window, pixels.
+        port: port of the server on this machine.
+        name: name of the run.
+        window: number that begins the names of this run's windows.
+        columns: most pictures in a row, which holds one side of the pair; with 0, each picture has its own window.
+        width: width of a picture's window in pixels.
         history: the losses that the curves show.
-        picture_every: training pairs from one showing of pictures to the next.
+        picture_every: training pairs between two displays of pictures.
         retry_after: seconds from one failed attempt to the next.
     """
 
@@ -57,12 +57,12 @@ class VisdomPlots(PictureSink):
         self._server: visdom.Visdom | None = None
         self._next_try = 0.0
         self._warned = False
-        # The client's own log would repeat what is reported here.
+        # The client's own log would repeat the messages below.
         logging.getLogger("visdom").setLevel(logging.CRITICAL)
 
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
         series = self._history.series()
-        # visdom takes a line for each column, and a single line only as a vector.
+        # visdom draws a line for each column, but accepts a single line only as a vector.
         x, y = (
             np.array([[point[axis] for point in points] for points in series.values()]).T.squeeze() for axis in (0, 1)
         )
@@ -98,7 +98,7 @@ class VisdomPlots(PictureSink):
                 logger.info("visdom shows this run: http://localhost:%d/env/%s", self._port, self._env)
             plot(self._server)
             if self._warned:
-                logger.info("visdom is back: plotting goes on")
+                logger.info("visdom answers again: plotting goes on")
                 self._warned = False
         except OSError:
             self._server = None
@@ -116,11 +116,11 @@ class VisdomPlots(PictureSink):
 
 def _connect(port: int, env: str) -> "visdom.Visdom":
     """A client of the server on this machine; raises OSError if there is none, or if another program answers."""
-    # The client loads slowly, and only a run with plots needs it.
+    # The client loads slowly, and only runs with plots need it.
     import visdom
 
     session = requests.Session()
-    # A proxy that the environment names would look for the port on its own machine.
+    # A proxy from the environment variables would look for the port on its own machine.
     session.trust_env = False
     greeting = session.post(f"http://localhost:{port}/env_state", data="{}", timeout=_GREETING_TIMEOUT)
     greeting.raise_for_status()
@@ -128,7 +128,7 @@ def _connect(port: int, env: str) -> "visdom.Visdom":
         raise ConnectionError("the answer is not a list of environments")
 
     class Client(visdom.Visdom):
-        # The client documents this method as the one to override for another way of posting.
+        # The client's documentation names this method as the one to override.
         def _handle_post(self, url: str, data: str | None = None) -> str:
             reply = session.post(url, data=data, timeout=_PLOT_TIMEOUT)
             reply.raise_for_status()

@@ -1,4 +1,4 @@
-"""Remembers which result was made from what, so that no result is lost or mixed silently."""
+"""Records from which source and settings each result was made, so that none is replaced or mixed silently."""
 
 import hashlib
 import json
@@ -10,21 +10,21 @@ from typing import Any
 from util.errors import UserError
 from util.files import write_error
 
-# Lies in the folder of results. Lines are only ever added, so a crash or a second command at the same time cannot
-# damage what it says, and a long batch does not write it again for each photo. The last line about a file counts.
+# The record in a folder of results. Lines are only appended, so that a crash or a parallel command cannot damage the
+# record, and a long batch does not rewrite it for each photo. The last line about a file counts.
 RECORD = "made.jsonl"
 
 
-class MadeRecord:
+class ProvenanceRecord:
     """The record of a folder of results.
 
-    Whatever was made of the same source with the same settings may be made again. Anything else that is there is
-    refused, unless the user allows to overwrite it. Results without a record, which older versions left, count as
-    another's, because nobody can tell what they were made of.
+    A result may be made again from the same source with the same settings. Any other existing result is protected
+    unless the user allows overwriting. Results without a record, which older versions left, are protected too,
+    because their source is unknown.
 
     Args:
         root: folder of results.
-        overwrite: allows to replace another result.
+        overwrite: whether other results may be replaced.
 
     Raises:
         UserError: the folder cannot be written.
@@ -41,35 +41,35 @@ class MadeRecord:
                 entry = json.loads(line)
                 self._made |= dict.fromkeys(entry["files"], entry)
             except (ValueError, TypeError, KeyError):
-                continue  # a line that a full disk has cut
+                continue  # A full disk has cut the line short.
 
     def check(self, files: Sequence[Path], source: Path, settings: Mapping[str, str]) -> None:
-        """Refuses to make files, or folders of files, that another source or other settings made.
+        """Refuses to replace files, or folders of files, that were made from another source or with other settings.
 
         Raises:
-            UserError: names the first such file and what it was made of.
+            UserError: such a file exists; the message says what it was made of.
         """
         if self.overwrite:
             return
         remedy = "give --overwrite to replace it, or another --results_dir"
         for file in files:
-            # A name that is too long for a file is told when it is written.
+            # A name that is too long is reported when the file is written.
             if not os.path.exists(file):
                 continue
             entry = self._made.get(self._key(file))
             if entry is None:
-                raise UserError(f"{file}: is there, and nothing tells what it was made of; {remedy}")
-            # An unreadable source is told when its turn comes.
+                raise UserError(f"{file}: exists, and its source is not recorded; {remedy}")
+            # A source that cannot be read is reported when it is used.
             if source_id(source) not in ("", entry["source"]):
                 raise UserError(f"{file}: was made of another picture or data set, {entry['from']}; {remedy}")
             if entry["settings"] != settings:
                 raise UserError(f"{file}: was made {_difference(entry['settings'], settings)}; {remedy}")
 
     def add(self, files: Sequence[Path], source: Path, settings: Mapping[str, str], **facts: object) -> None:
-        """Checks and then notes what files are about to be made of, with facts about it that users may ask for.
+        """Checks files that are about to be made, and records their source, settings and further facts for users.
 
         Raises:
-            UserError: as `check`; or the record cannot be written.
+            UserError: `check` fails, or the record cannot be written.
         """
         self.check(files, source, settings)
         keys = [self._key(file) for file in files]
@@ -97,10 +97,7 @@ class MadeRecord:
 
 
 def source_id(source: Path) -> str:
-    """Tells sources apart: by the content of a file, wherever it lies, and by the place of a folder.
-
-    A file that cannot be read has none.
-    """
+    """The identity of a source: a file's content or a folder's path; empty if a file cannot be read."""
     if source.is_dir():
         return str(source.resolve())
     try:
@@ -111,7 +108,7 @@ def source_id(source: Path) -> str:
 
 
 def _difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """The settings that differ, as they were: `with --fps 25, without --ages`."""
+    """How the old settings differ: `with --fps 25, without --ages`."""
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     texts = {name: f"with --{name} {old[name]}".removesuffix(" True") for name in names if name in old}
     return ", ".join(texts.get(name, f"without --{name}") for name in names)

@@ -11,7 +11,7 @@ from tests.commands.test_results import Page
 from tests.commands.test_use import pixels
 from tests.conftest import CLASSES, ROOT, write_dataset
 from util.files import FolderError, atomic_path
-from util.made import RECORD
+from util.provenance import RECORD
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_same_photo_with_the_same_settings_may_be_made_again(use, portraits)
     asked = ("--traverse", "--make_video", "--deploy", "--full_progression")
     use(*asked, "--image_path_file", "a/0.png")
     lines = (portraits / "results" / RECORD).read_text().splitlines()
-    # It is told by its content, so it may lie elsewhere by now. What others make beside it does not matter.
+    # A photo is identified by its content, so it may have moved. Other results in the folder do not matter.
     (portraits / "a").rename(portraits / "moved")
     use(*asked, "--image_path_file", "moved/0.png")
     use("--deploy", "--image_path_file", "moved/0.png")
@@ -46,7 +46,7 @@ def test_the_same_photo_with_the_same_settings_may_be_made_again(use, portraits)
 
 
 @pytest.mark.parametrize(
-    ("asked", "then", "told"),
+    ("asked", "then", "complaint"),
     [
         (["--deploy", "--full_progression"], ["--output_size", "32"], "deploy/0.png: was made without --output_size"),
         (["--traverse"], ["--interp_step", "0.25"], "traversal/0.png: was made without --interp_step"),
@@ -54,12 +54,12 @@ def test_the_same_photo_with_the_same_settings_may_be_made_again(use, portraits)
         (["--traverse", "--frames"], ["--ages", "4,20"], "traversal/0: was made without --ages"),
     ],
 )
-def test_other_settings_are_refused_before_the_work(use, portraits, asked, then, told):
+def test_other_settings_are_refused_before_the_work(use, portraits, asked, then, complaint):
     photo = ("--image_path_file", "a/0.png")
     use(*asked, *photo)
     before = {path: path.read_bytes() for path in (portraits / "results").rglob("*") if path.is_file()}
     done = use(*asked, *photo, *then, code=2)
-    assert told in done.stderr.splitlines()[-1]
+    assert complaint in done.stderr.splitlines()[-1]
     assert "--overwrite" in done.stderr.splitlines()[-1]
     assert before == {path: path.read_bytes() for path in before}
     use(*asked, *photo, *then, "--overwrite")
@@ -86,15 +86,15 @@ def test_another_photo_of_the_name_is_refused(use, portraits):
 
 
 def test_results_of_unknown_origin_are_refused(use, portraits):
-    """Older versions left no record, so nothing tells whose results these are."""
+    """Older versions left no record, so the source of these results is unknown."""
     old = portraits / "results" / "tiny" / "test_latest" / "deploy" / "0.png"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"old")
     asked = ("--deploy", "--full_progression", "--image_path_file", "a/0.png")
     done = use(*asked, code=2)
-    assert "deploy/0.png: is there, and nothing tells what it was made of" in done.stderr.splitlines()[-1]
+    assert "deploy/0.png: exists, and its source is not recorded" in done.stderr.splitlines()[-1]
     assert old.read_bytes() == b"old"
-    # A line that a full disk has cut is passed over.
+    # A line that a full disk has cut short is ignored.
     (portraits / "results" / RECORD).write_text('{"files": ["tiny/te\n[]\n')
     use(*asked, "--overwrite")
     use(*asked)
@@ -125,7 +125,7 @@ def test_evaluations_of_two_sources_do_not_meet(run, tmp_path):
     assert "photos_latest_one/index.html: was made without --random_seed" in done.stderr.splitlines()[-1]
 
 
-def test_an_unwritable_folder_is_told_once(use, portraits):
+def test_an_unwritable_folder_is_reported_once(use, portraits):
     (portraits / "list.txt").write_text("a/0.png\nb/0.png\n")
     blocked = portraits / "results" / "tiny"
     blocked.parent.mkdir()
@@ -137,7 +137,7 @@ def test_an_unwritable_folder_is_told_once(use, portraits):
     assert done.stderr.count("cannot be written") == 1
 
 
-def test_a_full_disk_is_told_as_such(tmp_path):
+def test_a_full_disk_is_named(tmp_path):
     with pytest.raises(FolderError, match="No space left"), atomic_path(tmp_path / "a.png"):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
@@ -189,7 +189,7 @@ def test_each_face_of_a_photo(run, tmp_path):
     record = [json.loads(line) for line in (tmp_path / "results" / RECORD).read_text().splitlines()]
     assert all(15 < entry["looks"] < 60 for entry in record)
 
-    # A photo that is called like a face of another one does not get that face's name.
+    # A photo whose name is that of another photo's face gets a different output name.
     done = run("test.py", *asked, "pair_face1.png", code=2)
     assert "pair_face1_portrait.png: was made" in done.stderr.splitlines()[-1]
 

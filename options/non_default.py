@@ -11,7 +11,7 @@ from util.errors import UserError
 logger = logging.getLogger(__name__)
 
 
-def given_values(options: argparse.Namespace, parser: CommandParser, names: Collection[str]) -> dict[str, str]:
+def non_default_values(options: argparse.Namespace, parser: CommandParser, names: Collection[str]) -> dict[str, str]:
     """The options of those names that differ from their defaults, as they are written on the command line."""
     values = {name: getattr(options, name) for name in names}
     return {name: value_text(value) for name, value in values.items() if value != parser.get_default(name)}
@@ -24,7 +24,7 @@ def check_effects(options: argparse.Namespace, parser: CommandParser, needs: Map
         options, parser: of the command.
         needs: for an option, those of which it needs at least one.
     """
-    given = given_values(options, parser, vars(options))
+    given = non_default_values(options, parser, vars(options))
     for name, needed in needs.items():
         if name not in given or given.keys() & needed:
             continue

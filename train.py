@@ -79,7 +79,7 @@ def train(run: Run, stop: StopRequest) -> None:
         # This stops a run that has diverged, however rarely its losses are shown.
         trainer.losses()
         total = before + trainer.iteration * pairs
-        if cadence.keeps(epoch):
+        if cadence.saves_epoch(epoch):
             save_all(run, ["latest", str(epoch)], Position(epoch + 1, 0, total), f"epoch{epoch}.png")
         ended = Progress(epoch, run.sampler.batches_per_epoch * pairs, total, seconds)
         visualizer.end_epoch(ended, run.score(epoch))

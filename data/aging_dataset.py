@@ -16,7 +16,7 @@ from util.images import to_tensor
 
 
 class PairIndex(NamedTuple):
-    """Which two pictures make a training item, and the seeds of their crops and flips."""
+    """The two pictures of a training item, and the seeds of their crops and flips."""
 
     a_class: int
     a_image: int
@@ -27,7 +27,7 @@ class PairIndex(NamedTuple):
 
 
 class PairItem(NamedTuple):
-    """A, B: (3, H, W) float32 in [-1, 1], their classes, and the faults of pictures that were replaced."""
+    """A, B: (3, H, W) float32 in [-1, 1], their classes, and messages about pictures that were replaced."""
 
     A: Tensor
     B: Tensor
@@ -40,9 +40,9 @@ class AgingDataset(Dataset[PairItem]):
     """Training pairs of two different classes. Stateless: an item depends on its `PairIndex` only.
 
     Args:
-        classes: the pictures.
-        transform: what is done to each.
-        paired: both pictures of an item show one person, so that they are replaced together.
+        classes: the pictures of each class.
+        transform: resizes, crops and flips each picture.
+        paired: whether both pictures of an item show one person, so that they must be replaced together.
 
     Attributes:
         samples: the first usable picture of each class, (H, W, 3) uint8. All pictures must have the first one's size.
@@ -60,7 +60,7 @@ class AgingDataset(Dataset[PairItem]):
             self.samples.append(self._usable(number, 0, None, [])[0])
 
     def __getitem__(self, index: PairIndex) -> PairItem:
-        """Two pictures. If one cannot be used, the next of its class replaces it.
+        """Two pictures. If one cannot be used, the next one of its class replaces it.
 
         Raises:
             UserError: no picture of a class can be used.
@@ -73,7 +73,7 @@ class AgingDataset(Dataset[PairItem]):
                 return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
             a, a_image = self._image(index.a_class, b_image, index.a_seed, faults)
             b, b_image = self._image(index.b_class, a_image, index.b_seed, faults)
-        raise UserError(f"--lambda_paired: no person has a usable picture in two classes; the last: {faults[-1]}")
+        raise UserError(f"--lambda_paired: no person has usable pictures in both classes; last error: {faults[-1]}")
 
     def _image(self, class_index: int, image_index: int, seed: int, faults: list[str]) -> tuple[Tensor, int]:
         pixels, found = self._usable(class_index, image_index, seed, faults)
@@ -91,7 +91,7 @@ class AgingDataset(Dataset[PairItem]):
                 return self._read(paths[found], rng), found
             except UserError as error:
                 faults.append(str(error))
-        raise UserError(f"{paths[0].parent}: none of its {len(paths)} pictures can be used; the last: {faults[-1]}")
+        raise UserError(f"{paths[0].parent}: none of its {len(paths)} pictures can be used; last error: {faults[-1]}")
 
     def _read(self, path: Path, rng: np.random.Generator | None) -> np.ndarray:
         pixels = read_portrait(path).at_size(self.transform, rng)
@@ -100,6 +100,6 @@ class AgingDataset(Dataset[PairItem]):
             raise UserError(
                 f"{path}: has {width}x{height} pixels after resizing, but the first of "
                 f"{self.classes[0].paths[0].parent} has {first_width}x{first_height}; "
-                "give pictures of the same proportions, or another --resize_or_crop"
+                "give pictures of equal proportions, or another --resize_or_crop"
             )
         return pixels

@@ -33,12 +33,14 @@ def find_classes(dataroot: Path, phase: str, names: Sequence[str], most: float =
         UserError: the data set or a class folder is missing or has no picture with a parsing map.
     """
     if not dataroot.is_dir():
-        raise UserError(f"--dataroot {dataroot}: no such folder; make one with datasets/create_dataset.py")
+        raise UserError(
+            f"--dataroot {dataroot}: no such folder; check it, or make one with datasets/create_dataset.py"
+        )
     return [_find_class(dataroot / f"{phase}{name}", name, most) for name in names]
 
 
 def class_folders(dataroot: Path, phase: str) -> list[str]:
-    """Names of the classes that have a folder, sorted by their first number, then by the alphabet."""
+    """Names of the classes that have a folder, sorted by their first number, then alphabetically."""
 
     def order(name: str) -> tuple[float, str]:
         number = re.search(r"\d+", name)
@@ -50,17 +52,17 @@ def class_folders(dataroot: Path, phase: str) -> list[str]:
 
 
 def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
-    """Keeps the pictures whose file name occurs in every class: they show one person.
+    """Keeps the pictures whose file name occurs in every class, since equal names mean one person.
 
     Raises:
-        UserError: there are none.
+        UserError: no file name occurs in every class.
     """
     named = [{path.stem: path for path in images.paths} for images in classes]
     common = set.intersection(*map(set, named))
     if not common:
         raise UserError(
-            f"{classes[0].paths[0].parent} and its sister folders share no file name; --paired and --lambda_paired "
-            "need one file name for a person at every age, as datasets/synthesize.py --paired writes it"
+            f"{classes[0].paths[0].parent} and the other class folders share no file name; --paired and "
+            "--lambda_paired need one file name for each person, as datasets/synthesize.py --paired writes it"
         )
     return [
         ClassImages(of_class.name, tuple(by_stem[stem] for stem in sorted(common)))
@@ -70,13 +72,13 @@ def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
 
 def _find_class(folder: Path, name: str, most: float) -> ClassImages:
     if not folder.is_dir():
-        raise UserError(f"{folder}: class folder missing; create it or take '{name}' out of --sort_order")
+        raise UserError(f"{folder}: class folder is missing; create it, or remove '{name}' from --sort_order")
     images = [path for path in visible_files(folder) if path.suffix.lower() in _SUFFIXES]
     paths = [path for path in images if parsing_path(path).is_file()]
     if not paths:
         raise UserError(
-            f"{folder}: no PNG or JPEG picture with a map parsings/<name>.png among {len(images)} pictures"
+            f"{folder}: no parsing map for any of {len(images)} PNG or JPEG pictures; add parsings/<name>.png"
         )
     if len(paths) < len(images):
-        logger.warning("%s: %d pictures without a parsing map are left out", folder, len(images) - len(paths))
+        logger.warning("%s: %d pictures have no parsing map and are left out", folder, len(images) - len(paths))
     return ClassImages(name, tuple(paths[: int(min(most, len(paths)))]))

@@ -1,4 +1,4 @@
-"""Which pairs are drawn, and how they become batches (docs/method.md, Data)."""
+"""Draws training pairs, and reads them as batches in worker processes (docs/method.md, Data)."""
 
 import logging
 import multiprocessing
@@ -22,23 +22,23 @@ from util.interrupt import StopRequest
 
 logger = logging.getLogger(__name__)
 
-# Seconds that one batch may take, and that it may take once the run is asked to stop.
+# Seconds that one batch may take: normally, and after a request to stop.
 _BATCH_TIMEOUT, _STOP_TIMEOUT = 300.0, 5.0
 _POLL_SECONDS = 0.2
 
 
 class PairSampler:
-    """Batches of pairs: class A and another class B uniformly, then a picture of each uniformly.
+    """Draws class A and another class B uniformly, then a picture of each uniformly.
 
-    An epoch depends on the seed and its number only, so a run can resume at any batch.
+    An epoch depends only on the seed and its number, so that a run can resume at any batch.
 
     Args:
-        sizes: pictures in each class.
-        batch_size: pairs in a batch.
-        seed: of the run.
-        serial: takes pictures and classes in order instead of at random.
-        part: which items of each batch this process gets.
-        paired: both pictures have the same number in their classes, and are cropped and flipped alike.
+        sizes: number of pictures in each class.
+        batch_size: number of pairs in a batch.
+        seed: the run's seed.
+        serial: whether pictures and classes are taken in order instead of at random.
+        part: the items of each batch that this process trains on.
+        paired: whether both pictures have the same index in their classes, and the same crop and flip.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class PairSampler:
 
     @property
     def batches_per_epoch(self) -> int:
-        """Whole batches in the round(pictures / 2) pairs of an epoch."""
+        """Number of full batches in an epoch, which has round(pictures / 2) pairs."""
         return round(sum(self.sizes) / 2) // self.batch_size
 
     def start_at(self, epoch: int, first_batch: int = 0) -> None:
-        """Sets where the next iteration begins; epochs count from 1."""
+        """Sets where the next iteration begins; epochs are counted from 1."""
         self.epoch, self.first_batch = epoch, first_batch
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class PairSampler:
 
 
 class PairBatch(NamedTuple):
-    """A, B: (B, 3, H, W) in [-1, 1]; A_class, B_class: (B,) int64; the faults of pictures that were replaced."""
+    """A, B: (B, 3, H, W) in [-1, 1]; A_class, B_class: (B,) int64; messages about pictures that were replaced."""
 
     A: Tensor
     B: Tensor
@@ -108,15 +108,15 @@ class PairBatch(NamedTuple):
 
 
 class PairLoader:
-    """Reads a sampler's pairs in worker processes, which run ahead of the training loop. It is a context manager.
+    """Reads a sampler's pairs in worker processes, ahead of the training loop. It is a context manager.
 
-    The workers take turns with the batches and send them through pipes. PyTorch's DataLoader uses shared memory; in a
-    container, which has little of it, the DataLoader waits for ever.
+    The workers read batches in turn and send them through pipes. PyTorch's DataLoader would use shared memory, and it
+    hangs in containers, which have little of it.
 
     Args:
-        dataset: reads an item.
-        sampler: whose batches the workers share.
-        workers: processes, one a core at most; 0 reads in this process.
+        dataset: reads the items.
+        sampler: draws the batches that the workers divide among themselves.
+        workers: number of processes, at most one for each core; with 0, this process reads.
         timeout: seconds that one batch may take.
     """
 
@@ -134,13 +134,13 @@ class PairLoader:
             arguments = (self._dataset, self._sampler, slice(number, None, self._count), theirs)
             process = multiprocessing.Process(target=_read_batches, args=arguments, daemon=True)
             process.start()
-            # The worker's copy is then the only one, and its death is seen as the end of the pipe.
+            # Now only the worker holds this end, so that its death closes the pipe.
             theirs.close()
             self._workers.append((process, ours))
         return self
 
     def __exit__(self, *_error: object) -> None:
-        # Nothing is lost with a worker, and one that hangs would not heed a milder signal.
+        # A worker has nothing to save, and one that hangs would ignore a milder signal.
         for process, _ in self._workers:
             process.kill()
         for process, connection in self._workers:
@@ -149,15 +149,15 @@ class PairLoader:
         self._workers.clear()
 
     def epoch(self, stop: StopRequest) -> Iterator[PairBatch]:
-        """The batches from the sampler's position to the end of its epoch, which is to be read to the end.
+        """The batches from the sampler's position to the end of its epoch; the caller must read all of them.
 
-        Each picture that had to be replaced is reported once.
+        Each picture that was replaced is reported once.
 
         Raises:
-            UserError: no picture of a class can be used; a worker is lost; a batch takes too long.
+            UserError: no picture of a class can be used, a worker has ended, or a batch takes too long.
         """
         for _, connection in self._workers:
-            # A lost worker is told when its batch is due.
+            # A worker that has ended is reported when its batch is due.
             with suppress(OSError):
                 connection.send((self._sampler.epoch, self._sampler.first_batch))
         workers = cycle(self._workers)
@@ -175,17 +175,19 @@ class PairLoader:
                 waited += _POLL_SECONDS
                 if waited > (min(self._timeout, _STOP_TIMEOUT) if stop else self._timeout):
                     raise UserError(
-                        f"--dataroot: no pictures came for {waited:.0f} seconds; see whether its disk answers and "
-                        "whether the machine is overloaded, or give --nThreads 0"
+                        f"--dataroot: no pictures arrived for {waited:.0f} seconds; check its disk and the "
+                        "machine's load, or give --nThreads 0"
                     )
             content = connection.recv()
         except (EOFError, OSError) as error:
             process.join(_STOP_TIMEOUT)
             code = process.exitcode
-            end = f"killed ({signal.Signals(-code).name})" if code and code < 0 else f"lost (exit code {code})"
+            end = f"ended with exit code {code}"
+            if code is not None and code < 0:
+                end = f"was killed ({signal.Signals(-code).name})"
             raise UserError(
-                f"--nThreads {self._count}: a process that reads pictures was {end}; if the machine ran out of "
-                "memory, give fewer, or --nThreads 0"
+                f"--nThreads {self._count}: a process that reads pictures {end}; if the machine ran out of "
+                "memory, give a smaller number or 0"
             ) from error
         if isinstance(content, UserError):
             raise content
@@ -194,18 +196,18 @@ class PairLoader:
 
 
 def _usable_cores() -> int:
-    # A container or a batch system may give this process fewer cores than the machine has.
+    # A container or a batch system may allow this process fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read_batches(dataset: AgingDataset, sampler: PairSampler, turns: slice, connection: Connection) -> None:
-    """What a worker does until it is killed: it reads its turns of each epoch whose beginning it is told."""
-    # Terminals and torchrun signal all processes, but only the run decides when its workers end.
+    """The loop of a worker until it is killed: it receives the start of an epoch and sends its share of batches."""
+    # Terminals and torchrun signal all processes, but only the training process decides when workers end.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    # A run that is killed cannot kill its workers.
+    # If the training process is killed, it cannot end its workers; they must notice it.
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # After a fork, PyTorch's threads are gone.
+    # A fork does not copy PyTorch's threads.
     torch.set_num_threads(1)
     while True:
         sampler.start_at(*connection.recv())
@@ -215,7 +217,7 @@ def _read_batches(dataset: AgingDataset, sampler: PairSampler, turns: slice, con
             except UserError as error:
                 connection.send(error)
             else:
-                # A tensor would travel through shared memory.
+                # Tensors would be sent through shared memory.
                 connection.send((*(tensor.numpy() for tensor in tensors), faults))
 
 

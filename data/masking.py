@@ -1,4 +1,4 @@
-"""The 19 face-parsing labels, and the mask that greys out all but the person (docs/method.md, Data)."""
+"""The 19 face-parsing labels, and the mask that greys out everything but the person (docs/method.md, Data)."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""Which photos a command works on, and what their outputs are called."""
+"""Finds the photos that a command works on, loops over them, and names their outputs."""
 
 import logging
 import mimetypes
@@ -24,23 +24,25 @@ _EXAMPLES = 3
 
 
 def find_photos(source: Path, option: str) -> list[Path]:
-    """The photos of a folder or of a list (one path a line, without blank lines and # comments), or a single photo.
+    """The photos in a folder or a list, or a single photo. A list has one path a line; # begins a comment line.
 
-    A file's content decides whether it is a photo, never its name. Each photo of a list is read only when its turn
-    comes, so that one that cannot be read does not stop the others.
+    A file's content decides whether it is a photo, not its name. The photos of a list are not opened here, so that
+    one that cannot be read does not stop the others.
 
     Args:
         source: the list, image or folder.
-        option: that named it, for messages.
+        option: the option that names it, for messages.
 
     Raises:
-        UserError: the source is missing, empty or neither of these, or the folder has no images.
+        UserError: the source is missing, empty or of another kind, or the folder has no images.
     """
     source = user_path(str(source))
     if os.path.isdir(source):
         return _photos_in(source, option)
-    if reason := file_problem(source):
-        raise UserError(f"{option} {source}: no file ({reason}); give a list of image paths, an image or a folder")
+    if problem := file_problem(source):
+        raise UserError(
+            f"{option} {source}: not a file ({problem}); give an image, a folder or a list of image paths"
+        )
     if is_image(source):
         return [source]
     lines = (line.strip() for line in _read_list(source, option).splitlines())
@@ -51,12 +53,12 @@ def find_photos(source: Path, option: str) -> list[Path]:
 
 
 def user_path(text: str) -> Path:
-    """A path as people paste it: in quotes, as a file:// address, or with ~ for their home."""
-    # Windows marks the direction of writing in paths that are copied from a file's properties.
+    """The path in a text that users paste: in quotes, as a file:// address, or with ~ for the home folder."""
+    # Windows adds marks of the writing direction to paths that are copied from a file's properties.
     text = text.strip(" \t\u202a\u202c")
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1]
-    # A Path that was made of an address has lost one of its slashes.
+    # An address that became a Path has lost one of its slashes.
     if address := re.fullmatch(r"(?i:file):/+(localhost/)?(.+)", text):
         text = url2pathname(f"/{address[2]}")
     return Path(os.path.expanduser(text))
@@ -68,15 +70,15 @@ def for_each_portrait(
     use: Callable[[str, Portrait], None],
     names: Sequence[str],
 ) -> int:
-    """The one loop over photos: a photo that cannot be read or used is named and skipped.
+    """Loops over photos. A photo that cannot be read or used is reported and skipped.
 
-    The loop ends when nothing more can be written, since every other photo would fail alike.
+    The loop ends when the output folder cannot be written to, because all other photos would fail too.
 
     Args:
         photos: paths.
         read: makes the portraits of a path.
-        use: takes the name of the portrait's outputs, and the portrait.
-        names: of each photo's outputs, from `output_names`.
+        use: uses a portrait; its first argument is the name of the outputs.
+        names: name of each photo's outputs, from `output_names`.
 
     Returns:
         How many photos were skipped.
@@ -98,26 +100,26 @@ def for_each_portrait(
 
 
 def face_name(name: str, face: int | None) -> str:
-    """What the outputs of one face are called, if each face of a photo has its own."""
+    """The name of one face's outputs; `face` is None if the photo has outputs for one face only."""
     return name if face is None else f"{name}_face{face}"
 
 
 def output_names(photos: Sequence[Path], endings: Sequence[str], *, ascii_only: bool = False) -> list[str]:
-    """What each photo's outputs are called: its stem, numbered where an output would replace an earlier photo's.
+    """The name of each photo's outputs: its stem, with a number if they would replace an earlier photo's outputs.
 
     Args:
         photos: paths.
-        endings: all that the command appends to a name, such as ".mp4" and "_15-19.png". A face's number between
-            the two cannot make equal what differs here, because no ending begins or ends with one.
-        ascii_only: spell the names in plain ASCII, as old players and web servers need it.
+        endings: everything that the command appends to a name, such as ".mp4" and "_15-19.png". Names that differ
+            here also differ with a face's number before the ending, because no ending begins with such a number.
+        ascii_only: whether names are spelled in plain ASCII, for old players and web servers.
     """
     taken: set[str] = set()
     names = []
     for photo in photos:
-        # A spelling may hold a slash: one half becomes 1/2.
+        # The ASCII spelling may contain a slash: that of the character for one half is 1/2.
         stem = unidecode(photo.stem).replace("/", "-").strip() or "photo" if ascii_only else photo.stem
         for name in chain([stem], (f"{stem}_{number}" for number in count(2))):
-            # Many file systems take x.jpg and X.jpg, or two ways to write an umlaut, for one file.
+            # For many file systems, x.jpg and X.jpg are one file, and so are two encodings of an umlaut.
             outputs = {unicodedata.normalize("NFC", name + ending).casefold() for ending in endings}
             if taken.isdisjoint(outputs):
                 break
@@ -137,20 +139,20 @@ def _photos_in(folder: Path, option: str) -> list[Path]:
             photos.append(path)
         else:
             others.append(path.name + "/" * os.path.isdir(path))
-    # Files that are called images come first, since people miss those.
+    # Files with names of images come first, because users expect those to be read.
     others.sort(key=lambda name: not _is_called_image(name))
     named = ", ".join(others[:_EXAMPLES]) + (", ..." if len(others) > _EXAMPLES else "")
     if not photos:
         raise UserError(f"{option} {folder}: no images in this folder" + (f", only {named}" if others else ""))
     if others:
-        logger.warning("%s: %d of %d entries are no images: %s", folder, len(others), len(entries), named)
+        logger.warning("%s: %d of %d entries are not images: %s", folder, len(others), len(entries), named)
     return photos
 
 
 def _read_list(source: Path, option: str) -> str:
     try:
         content = source.read_bytes()
-        # PowerShell writes UTF-16. Its mark alone, two bytes, may start anything; so a line's end must be there too.
+        # PowerShell writes UTF-16. Any file may begin with its two-byte mark, so a line end is required as well.
         wide = content.startswith((b"\xff\xfe", b"\xfe\xff")) and b"\n" in content
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""A person's picture, aligned and masked: every use of the model starts from it."""
+"""An aligned and masked picture of a person, from which every use of the model starts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ PARSINGS = "parsings"
 
 @dataclass(frozen=True)
 class Portrait:
-    """One person's picture as the generator wants to see it.
+    """One person's picture as the generator needs it.
 
     Attributes:
-        path: the file it came from; outputs are named after its stem.
-        pixels: (H, W, 3) uint8, the face aligned and everything but the person at grey 128.
-        parsing: (H, W) uint8, the face-parsing labels (`data.masking.Label`) the mask was made from.
-        face: its number from the left where each face of the photo becomes a portrait, for the outputs' names.
+        path: the file of the picture.
+        pixels: (H, W, 3) uint8, with an aligned face and everything but the person at grey 128.
+        parsing: (H, W) uint8, the face-parsing labels (`data.masking.Label`) from which the mask was made.
+        face: number of the face from the left, for outputs' names, if each face of the photo becomes a portrait.
     """
 
     path: Path
@@ -46,25 +46,25 @@ class Portrait:
 def parsing_path(image: Path) -> Path:
     """The path of a picture's parsing map."""
     path = image.parent / PARSINGS / f"{image.stem}.png"
-    # Cameras and Windows write suffixes in capitals.
+    # Some programs write suffixes in capitals.
     return path if path.is_file() or not (capitals := path.with_suffix(".PNG")).is_file() else capitals
 
 
 def read_portrait(path: Path) -> Portrait:
-    """An aligned picture by its path, masked by the parsing map beside it.
+    """Reads an aligned picture, and masks it by the parsing map beside it.
 
     Raises:
-        UserError: picture or map is missing, unreadable, or of another size, or the map holds unknown labels.
+        UserError: picture or map is missing or unreadable, their sizes differ, or the map holds unknown labels.
     """
     pixels = np.asarray(read_image(path, MASK_COLOR))
     map_path = parsing_path(path)
     if not map_path.is_file():
-        raise UserError(f"{path}: no parsing map {map_path}; use --in_the_wild for photos that have none")
+        raise UserError(f"{path}: no parsing map {map_path}; use --in_the_wild for photos without one")
     try:
         with Image.open(map_path) as image:
             parsing = _labels(image)
     except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{map_path}: not a readable parsing map ({error})") from error
+        raise UserError(f"{map_path}: not a readable parsing map ({error}); make it again") from error
     if parsing.shape != pixels.shape[:2]:
         raise UserError(f"{map_path}: {parsing.shape[::-1]} pixels, but its picture has {pixels.shape[1::-1]}")
     if parsing.max() >= len(Label):
@@ -74,10 +74,10 @@ def read_portrait(path: Path) -> Portrait:
 
 
 def _labels(image: Image.Image) -> np.ndarray:
-    """The labels of a map in any mode that programs save it in."""
+    """The labels of a map, whatever mode it was saved in."""
     if image.mode == "P":
-        # The numbers of a palette's colours are the labels. But programs that make files smaller renumber them: then
-        # the colours, which are all grey, are the labels.
+        # The indices into the palette are the labels. But programs that make files smaller renumber the palette; then
+        # its colours, which are all grey, are the labels.
         colors = np.asarray(image.convert("RGB"))
         if (colors != colors[..., :1]).any() or colors.max() >= len(Label):
             return np.asarray(image)

@@ -1,4 +1,4 @@
-"""Resize, crop and flip (docs/method.md, Data)."""
+"""Resizes, crops and flips pictures (docs/method.md, Data)."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -20,10 +20,10 @@ class Transform:
         mode: `resize_and_crop` resizes to load_size x load_size and cuts fine_size x fine_size out. `crop` only
             cuts. `scale_width` scales to width fine_size, and `scale_width_and_crop` to width load_size before it
             cuts. The last two keep the proportions (`scale_width` rounds the height to a multiple of `step`).
-        load_size: pixels.
-        fine_size: pixels.
-        flip: whether a random generator may mirror the picture.
-        step: the network halves pictures; the height must be a multiple of this.
+        load_size: pixels before the cut.
+        fine_size: pixels after the cut.
+        flip: whether pictures are mirrored at random.
+        step: divisor of the height, because the network halves pictures.
     """
 
     mode: ResizeMode
@@ -33,7 +33,7 @@ class Transform:
     step: int = 1
 
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """(H, W, 3) uint8 -> (H', W', 3) uint8. Without `rng` the middle is cut out and nothing is mirrored.
+        """(H, W, 3) uint8 -> (H', W', 3) uint8. Without `rng`, the middle is cut out and nothing is mirrored.
 
         Raises:
             UserError: the picture is too small for the cut.

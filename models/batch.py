@@ -14,7 +14,13 @@ from util.images import to_pixels
 
 @dataclass(frozen=True)
 class Codes:
-    """Age codes of the pictures cat(A, B), each (2B, code_dim): of their partners' ages, the way back, their own."""
+    """Age codes for the pictures cat(A, B), each (2B, code_dim).
+
+    Attributes:
+        target: codes of the partners' classes.
+        cycle: codes that lead back to a picture's own class.
+        source: codes of the pictures' own classes.
+    """
 
     target: Tensor
     cycle: Tensor
@@ -41,7 +47,7 @@ class Batch:
     """Pairs of pictures of different classes: A, B (B, 3, H, W) in [-1, 1], their classes (B,) int64.
 
     Attributes:
-        global_size: pairs of the batch that these pairs are a part of, over all processes; None if they are all.
+        global_size: pairs of the whole batch over all processes; None if these pairs are the whole batch.
     """
 
     A: Tensor
@@ -52,7 +58,7 @@ class Batch:
 
     @property
     def share(self) -> float:
-        """The part of the global batch that these pairs are."""
+        """The fraction of the global batch that these pairs make up."""
         return len(self.A) / (self.global_size or len(self.A))
 
     @property
@@ -81,29 +87,29 @@ class Batch:
         return Batch(a, b, a_class, b_class, self.global_size)
 
     def split(self, parts: int) -> "list[Batch]":
-        """At most `parts` batches, whose numbers of pairs differ by one at most."""
+        """At most `parts` batches whose sizes differ by at most one."""
         size = self.global_size or len(self.A)
         split = (_split(tensor, parts) for tensor in self.tensors)
         return [Batch(a, b, a_class, b_class, size) for a, b, a_class, b_class in zip(*split, strict=True)]
 
 
 def draw_codes(batch: Batch, config: GeneratorConfig, rng: torch.Generator, *, sigma: float, part: slice) -> Codes:
-    """Age codes for a batch that is `part` of the global one; a picture's way back uses its partner's target code.
+    """Age codes for a batch that is `part` of the global one; the cycle uses the partner's target code.
 
-    `rng` draws the noise of the global batch, so that it stays the same in all processes.
+    `rng` draws the noise of the global batch, so that its state stays the same in all processes.
     """
 
     def draw(classes: Tensor) -> Tensor:
-        everyone = classes.new_zeros(batch.global_size or len(classes))
-        everyone[part] = classes
-        return make_codes(everyone, config.num_classes, config.dim_per_class, rng, sigma)[part]
+        global_classes = classes.new_zeros(batch.global_size or len(classes))
+        global_classes[part] = classes
+        return make_codes(global_classes, config.num_classes, config.dim_per_class, rng, sigma)[part]
 
     a_target, b_target, a_source, b_source = map(draw, (batch.B_class, batch.A_class, batch.A_class, batch.B_class))
     return Codes(torch.cat([a_target, b_target]), torch.cat([b_target, a_target]), torch.cat([a_source, b_source]))
 
 
 def first_pictures(batch: Batch, made: TrainingForward, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """The first pair of a batch and what `Trainer.show` made of it, (H, W, 3) uint8, by labels that tell the ages."""
+    """The first pair of a batch and what `Trainer.show` made of it, (H, W, 3) uint8, by labels with the ages."""
     a, b = classes[int(batch.A_class[0])], classes[int(batch.B_class[0])]
     pictures: dict[str, np.ndarray] = {}
     for number, (side, reals, source, target) in enumerate((("A", batch.A, a, b), ("B", batch.B, b, a))):
@@ -121,7 +127,7 @@ def _split(tensor: Tensor, parts: int, dim: int = 0) -> Sequence[Tensor]:
 
 
 def _to(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on a device. Only pinned memory is copied to a GPU without waiting for the work queued there."""
+    """The tensor on a device. Only pinned memory is copied to a GPU without waiting for the GPU's queue."""
     if device.type == "cuda" and tensor.device.type == "cpu":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)

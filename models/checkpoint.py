@@ -20,15 +20,15 @@ from util.errors import UserError
 from util.files import atomic_path
 
 if TYPE_CHECKING:
-    # Commands that only load weights need not import what trains them.
+    # Commands that only load weights need not import the trainer.
     from models.trainer import Trainer
 
 Network = Literal["G", "D", "g_running"]
 
-# What a run saves beside its logs. Only these files make a folder a run, and only these may be cleared.
+# The files that a run saves beside its logs. Only these make a folder a run, and only these may be removed.
 _RUN_FILES = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth|opt\.txt|iter\.txt")
 
-# Which option decides the size or presence of a parameter; the first match counts.
+# The option that decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
     (r"decoder\.StyledConvBlock_up", "--ngf, --n_downsample or --use_modulated_conv"),
     (r"decoder\.StyledConvBlock_\d", "--n_adaptive_blocks, --ngf or --use_modulated_conv"),
@@ -43,7 +43,7 @@ _DECIDING_OPTIONS = (
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run goes on: in which epoch, from 1, after how many batches of it, and after how many pairs in all."""
+    """Where a run goes on: the epoch, counted from 1, the batches done in it, and the pairs done in total."""
 
     epoch: int = 1
     batches: int = 0
@@ -58,12 +58,12 @@ class CheckpointFolder:
 
     @property
     def files(self) -> list[Path]:
-        """What a run, or the published model of this name, has saved here."""
-        there = self.path.iterdir() if self.path.is_dir() else ()
-        return [path for path in there if _RUN_FILES.fullmatch(path.name)]
+        """The files of a run, or of the published model of this name."""
+        entries = self.path.iterdir() if self.path.is_dir() else ()
+        return [path for path in entries if _RUN_FILES.fullmatch(path.name)]
 
     def clear(self) -> None:
-        """Removes `files` and the page of the log. Whatever else is in the folder stays."""
+        """Removes `files` and the page of the log. All other files in the folder stay."""
         for path in [*self.files, self.path / "web" / "index.html"]:
             path.unlink(missing_ok=True)
 
@@ -74,26 +74,26 @@ class CheckpointFolder:
     def state(self, epoch: str) -> Path:
         """`<epoch|latest>_state.pth`: everything that resuming needs, weights included.
 
-        It is one file, so that a run that is killed while it saves never resumes from a mixture of old and new files.
+        It is a single file, so that a run killed while saving never resumes from a mixture of old and new files.
         """
         return self.path / f"{epoch}_state.pth"
 
     def write(self, epoch: str, networks: Mapping[Network, nn.Module], state: Mapping[str, Any]) -> None:
-        """Writes the weights of every network and the training state. On a full disk it writes none of them.
+        """Writes the weights of every network and the training state. If the disk is full, it writes none of them.
 
         Raises:
-            UserError: they cannot be written. The epoch's older files are unchanged.
+            UserError: a file cannot be written. The older files of this name are unchanged.
         """
         weights = {name: network.state_dict() for name, network in networks.items()}
         files = {self.weights(epoch, name): content for name, content in weights.items()}
         try:
-            # The files get their names when the stack is left, after the last one was written.
+            # The files get their names when the stack is closed, after the last one was written.
             with ExitStack() as stack:
                 for path, content in [*files.items(), (self.state(epoch), {"networks": weights, **state})]:
                     _save(content, stack.enter_context(atomic_path(path)))
         except UserError as error:
             before = self.weights("latest", "G").is_file()
-            kept = "the checkpoint before this one is whole" if before else "nothing was saved"
+            kept = "the previous checkpoint is intact" if before else "nothing was saved"
             raise UserError(f"{error}; {kept}") from error
 
     def write_position(self, epoch: int, pairs: int) -> None:
@@ -105,17 +105,17 @@ class CheckpointFolder:
 def save(
     folder: CheckpointFolder, names: Sequence[str], *, trainer: "Trainer", position: Position, pairs: int
 ) -> None:
-    """Writes a checkpoint under each name: weights, training state and iter.txt. A batch has so many `pairs`.
+    """Writes a checkpoint under each name: weights, training state and iter.txt. `pairs` is the batch size.
 
     Raises:
         DivergedError: a loss or a weight is no longer finite; nothing is written.
         UserError: the files cannot be written.
     """
-    # Every process checks, and all have the same weights: either all stop here or none does.
+    # All processes check the same weights, so either all of them stop here or none does.
     trainer.losses()
     for network, module in trainer.networks.items():
         for name, value in module.state_dict().items():
-            # Finite losses may have had gradients that were not.
+            # Finite losses can have gradients that are not finite.
             if not value.isfinite().all():
                 raise DivergedError(f"network {network}: '{name}' is no longer finite", trainer.iteration)
     if not trainer.processes.writes:
@@ -139,10 +139,10 @@ def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
-    """Reads a file of tensors and plain values, onto the CPU. Code in the file is never run.
+    """Reads a file of tensors and plain values to the CPU. Code in the file is never run.
 
     Raises:
-        UserError: the file is missing or truncated, or holds anything else.
+        UserError: the file is missing, truncated, or holds anything else.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; check --name and --which_epoch, or run python download_models.py")
@@ -150,7 +150,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
         magic = file.read(4)
     # PyTorch writes a zip archive; releases before 1.6 wrote a pickle.
     if magic and not magic.startswith((b"PK", b"\x80")):
-        raise UserError(f"{path}: no PyTorch file; give a .pth file of weights")
+        raise UserError(f"{path}: not a PyTorch file; give a .pth file of weights")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -166,27 +166,27 @@ def read_tensors(path: Path) -> dict[str, Any]:
 
 
 def export_half(source: Path, target: Path) -> None:
-    """Copies a file of weights in half precision, for shipping. `load_weights` reads it as it reads the original."""
+    """Copies a file of weights in half precision, for publishing. `load_weights` reads both alike."""
     write_tensors(target, {name: value.half() for name, value in read_tensors(source).items()})
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Loads all weights of a published file or of ours, or none.
+    """Loads all weights of a file, published or ours, or none of them.
 
     Raises:
-        UserError: as `read_tensors`; or a name or shape does not fit, and then the option that decides it is named.
+        UserError: `read_tensors` or `adopt_weights` fails.
     """
     adopt_weights(network, read_weights(path, network.state_dict()), path)
 
 
 def read_weights(path: Path, names: Collection[str]) -> dict[str, Any]:
-    """The weights in a file, which other programs wrap in a dictionary beside other things.
+    """The weights in a file; other programs store them inside a dictionary that holds other things too.
 
-    Of all dictionaries in the file it takes the one with most of a network's `names`. Without any it takes the one
-    with most tensors, so that the message about what does not fit is about weights.
+    The dictionary with most of a network's `names` is taken. If none has any, the one with most tensors is taken, so
+    that the error message is about weights.
 
     Raises:
-        UserError: as `read_tensors`.
+        UserError: `read_tensors` fails.
     """
 
     def fit(part: Mapping[str, Any]) -> tuple[int, int]:
@@ -197,7 +197,7 @@ def read_weights(path: Path, names: Collection[str]) -> dict[str, Any]:
 
 
 def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) -> None:
-    """Checks weights and then copies them into a network.
+    """Checks that weights fit a network, and copies them into it.
 
     Raises:
         UserError: a name or shape does not fit; the message names the source, the parameter and the option.
@@ -207,13 +207,13 @@ def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) 
     for name, value in weights.items():
         if not isinstance(value, Tensor):
             raise UserError(
-                f"{source}: '{name}' is no tensor; give a file of weights, as torch.save(network.state_dict(), FILE) "
-                "writes it"
+                f"{source}: '{name}' is not a tensor; give a file of weights, as torch.save(network.state_dict(), "
+                "FILE) writes it"
             )
         if name not in own:
             raise UserError(f"{source}: has '{name}', which this network lacks; {_remedy(name)}")
         if value.shape != own[name].shape:
-            shapes = f"{tuple(value.shape)} there, {tuple(own[name].shape)} here"
+            shapes = f"{tuple(value.shape)}, but {tuple(own[name].shape)} in this network"
             raise UserError(f"{source}: '{name}' is {shapes}; {_remedy(name)}")
     for name in own:
         if name not in weights:
@@ -222,7 +222,7 @@ def adopt_weights(network: nn.Module, weights: Mapping[str, Any], source: Path) 
 
 
 def _dictionaries(content: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
-    """A dictionary and all dictionaries in it, without the prefixes that parallel and compiled networks add."""
+    """A dictionary and all dictionaries in it, without the prefixes of parallel and compiled networks."""
     yield {re.sub(r"^(module\.|_orig_mod\.)+", "", str(name)): value for name, value in content.items()}
     for value in content.values():
         if isinstance(value, Mapping):
@@ -233,7 +233,7 @@ def _save(content: Mapping[str, Any], path: Path) -> None:
     try:
         torch.save(dict(content), path)
     except RuntimeError as error:
-        # torch's writer does not say why a file could not be written in full; it is nearly always a full disk.
+        # torch does not say why it could not write the whole file; nearly always the disk is full.
         raise OSError(f"writing failed: {_first_line(error)}") from error
 
 
@@ -241,7 +241,7 @@ def _remedy(name: str) -> str:
     for pattern, option in _DECIDING_OPTIONS:
         if re.match(pattern, name):
             return f"give {option} as in its training"
-    return "is it a file of this kind of network?"
+    return "check that the file is for this kind of network"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Names that parameters of two variants had in files which earlier versions of this project wrote."""
+"""Renames parameters in files that earlier versions of this project wrote."""
 
 import math
 import re
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 def with_current_names(weights: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     """Renames weights of `--normalize_mlp false` and `--conv_weight_norm false`, so that old files still load.
 
-    Names that the network knows stay. If a layer was plain at the time and is equalised now, its weight is divided
-    by the scale that the layer applies.
+    Names that the network has stay unchanged. If a plain layer has become an equalised one, its weight is divided by
+    the scale that the equalised layer applies.
 
     Args:
         weights: names and tensors of a file.
-        current: names and tensors of the network that takes them.
+        current: names and tensors of the network that loads them.
     """
     unnormalized = "decoder.mlp.model.1.linear.bias" in weights and "decoder.mlp.model.0.linear.bias" in current
     renamed: dict[str, Any] = {}
     for name, value in weights.items():
         if unnormalized:
-            # Placeholders stood where the norms are in the other variant.
+            # These files count placeholders where the other variant has norms.
             name = re.sub(r"(decoder\.mlp\.model\.)(\d+)", lambda m: f"{m[1]}{int(m[2]) // 3 * 2}", name)
             name = re.sub(r"(\.mlp_class_\w+)\.0\.", r"\1.", name)
         if name not in current and f"{name}_orig" in current and isinstance(value, Tensor):
@@ -34,6 +34,6 @@ def with_current_names(weights: Mapping[str, Any], current: Mapping[str, Any]) -
 
 
 def same_order(weights: Mapping[str, Any], network: nn.Module) -> bool:
-    """Whether the parameters of a file come in the order of the network's, under their present names."""
+    """Whether a file holds the network's parameters, by their current names, in the same order."""
     own = dict(network.named_parameters())
     return [name for name in with_current_names(weights, network.state_dict()) if name in own] == list(own)

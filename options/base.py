@@ -1,4 +1,4 @@
-"""The options that commands share, and how a command's options are read."""
+"""The options that commands share, and the parser of a command's options."""
 
 import argparse
 import math
@@ -32,7 +32,7 @@ MODEL_OPTIONS = (
     *("use_resblk_pixel_norm", "no_moving_avg", "ndf", "n_layers_D", "num_D"),
 )
 
-# Commands that use a model accept these for the sake of old scripts, but have no use for them.
+# Commands that use a model accept these options for old scripts, and ignore them.
 TRAINING_ONLY = frozenset(
     (
         *("batchSize", "serial_batches", "no_flip", "nThreads", "sort_classes"),
@@ -55,7 +55,7 @@ class CommandParser(argparse.ArgumentParser):
         script: name of the command.
         description: what the command does.
         examples: complete commands, one a line.
-        hidden: options that are accepted but not listed.
+        hidden: options that are accepted but not listed in --help.
     """
 
     def __init__(self, script: str, description: str, examples: str = "", hidden: Collection[str] = ()) -> None:
@@ -76,7 +76,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 class OptionGroup:
-    """Options under one heading of --help, or of which one excludes the others."""
+    """Options under one heading of --help, or options that exclude one another."""
 
     def __init__(self, parser: CommandParser, group: Any) -> None:
         self._parser = parser
@@ -104,23 +104,23 @@ def add_shared_options(parser: CommandParser) -> None:
     run.add_argument("--name", type=relative_name, default="debug", help="model: a folder below --checkpoints_dir")
     run.add_argument("--checkpoints_dir", type=path, default=Path("checkpoints"), help="folder that holds the models")
     run.add_argument("--which_epoch", type=relative_name, default="latest", help="checkpoint: latest or an epoch")
-    run.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="GPUs, such as 0,1; -1 stands for the CPU")
-    run.add_argument("--verbose", action="store_true", help="describe the networks")
+    run.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="GPUs, such as 0,1; -1 means the CPU")
+    run.add_argument("--verbose", action="store_true", help="print the layers of the networks")
 
     data = parser.group("data")
     data.add_argument("--dataroot", type=path, default=Path("datasets/males"), help="folder of the data set")
     data.add_argument("--batchSize", type=integer(1, 65536), default=1, help="pairs in a batch")
-    data.add_argument("--loadSize", type=integer(4, 8192), default=256, help="pictures are resized to so many pixels")
-    data.add_argument("--fineSize", type=integer(4, 8192), default=256, help="and then cut to so many pixels")
-    data.add_argument("--resize_or_crop", choices=RESIZE_MODES, default="resize_and_crop", help="how they get there")
+    data.add_argument("--loadSize", type=integer(4, 8192), default=256, help="pixels that pictures are resized to")
+    data.add_argument("--fineSize", type=integer(4, 8192), default=256, help="pixels that they are then cropped to")
+    data.add_argument("--resize_or_crop", choices=RESIZE_MODES, default="resize_and_crop", help="how to resize them")
     data.add_argument("--sort_classes", type=boolean, default=True, help="false: find the classes in the data set")
     data.add_argument("--sort_order", type=class_names, default=ANCHORS, help="anchor classes, youngest first")
     data.add_argument("--serial_batches", action="store_true", help="take pictures in order, not at random")
     data.add_argument("--no_flip", action="store_true", help="do not mirror pictures in training")
     data.add_argument("--nThreads", type=integer(0, 1024), default=4, help="processes that read pictures")
-    data.add_argument("--max_dataset_size", type=limit, default=math.inf, help="at most so many pictures of a class")
+    data.add_argument("--max_dataset_size", type=limit, default=math.inf, help="most pictures of each class to use")
 
-    net = parser.group("network, read from the model's opt.txt where there is one")
+    net = parser.group("network; options that are not given come from the model's opt.txt, if it has one")
     net.add_argument("--input_nc", type=positive_int, default=3, help="channels of the input")
     net.add_argument("--output_nc", type=positive_int, default=3, help="channels of the output")
     net.add_argument("--ngf", type=integer(1, 4096), default=64, help="channels of the generator's first layer")
@@ -138,49 +138,47 @@ def add_shared_options(parser: CommandParser) -> None:
     net.add_argument("--use_resblk_pixel_norm", action="store_true", help="PixelNorm after residual blocks")
     net.add_argument("--no_cond_noise", action="store_true", help="age codes without noise")
     net.add_argument(
-        "--no_moving_avg", action="store_true", help="use the generator, and keep no moving average of it"
+        "--no_moving_avg", action="store_true", help="use the last weights instead of their moving average"
     )
 
     display = parser.group("display")
-    display.add_argument("--display_id", type=non_negative_int, default=1, help="visdom window; 0 for none")
+    display.add_argument("--display_id", type=non_negative_int, default=1, help="visdom window; 0 turns visdom off")
     display.add_argument("--display_port", type=integer(1, 65535), default=8097, help="port of the visdom server")
-    display.add_argument("--display_winsize", type=integer(16, 8192), default=256, help="size of a picture in pixels")
+    display.add_argument("--display_winsize", type=integer(16, 8192), default=256, help="pixels of a picture's width")
     display.add_argument("--display_single_pane_ncols", type=integer(0, 1024), default=6, help="pictures in a row")
 
 
 def add_photo_options(photos: OptionGroup) -> None:
-    """Adds the options of commands that make portraits of photos."""
+    """Adds the options of commands that make portraits from photos."""
     photos.add_argument(
-        "--in_the_wild", action="store_true", help="take any photos: align and cut out the face first"
+        "--in_the_wild", action="store_true", help="accept any photos: align and cut out the face first"
     )
     photos.add_argument(
         "--face",
         type=face,
         default="largest",
         metavar="largest|all|N",
-        help="which faces of such a photo to take: the largest, all of them, or number N from the left",
+        help="faces of such a photo to use: the largest, all of them, or number N from the left",
     )
     photos.add_argument(
         "--parser",
         choices=("auto", "deeplab", "grabcut"),
         default="auto",
-        help="method that cuts the person out; auto takes deeplab if its weights are there",
+        help="method that cuts the person out; auto uses deeplab if its weights are installed",
     )
 
 
 def add_results_options(results: OptionGroup) -> None:
     """Adds the options of commands that write results."""
     results.add_argument("--results_dir", type=path, default=Path("results"), help="folder for the results")
-    results.add_argument(
-        "--overwrite", action="store_true", help="replace results that other photos or other settings made"
-    )
+    results.add_argument("--overwrite", action="store_true", help="replace results of other photos or other settings")
 
 
 def find_model(options: argparse.Namespace) -> Path:
     """The folder of the model that the options name; with --list_models, lists the models and exits.
 
     Raises:
-        UserError: there is no such model; the message lists those that are there.
+        UserError: there is no such model; the message lists the existing ones.
     """
     root: Path = options.checkpoints_dir
     models = sorted({path.parent.name for path in root.glob(f"*/{_WEIGHTS}")})
@@ -189,14 +187,14 @@ def find_model(options: argparse.Namespace) -> Path:
         raise SystemExit(0)
     folder = root / str(options.name)
     if not any(folder.glob(_WEIGHTS)):
-        there = f"the models there are {', '.join(models)}" if models else "no model is there"
+        existing = f"it holds {', '.join(models)}" if models else "it holds no model"
         get = "python download_models.py fetches the published ones"
         if options.name in _PUBLISHED:
             get = (
                 f"To fetch it and the face parser (678 MB; CC BY-NC-SA 4.0, not for commercial use): "
                 f"python download_models.py --only {options.name} deeplab_model"
             )
-        raise UserError(f"--name {options.name}: no such model in {root}; {there}. {get}")
+        raise UserError(f"--name {options.name}: no such model in {root}; {existing}. {get}")
     return folder
 
 
@@ -206,7 +204,7 @@ def parse(
     saved_in: Path | None,
     names: Collection[str] = MODEL_OPTIONS,
 ) -> argparse.Namespace:
-    """Parses strictly. Options of `names` that are not given are taken from the opt.txt of a model's folder."""
+    """Parses strictly. Options among `names` that are not given come from the opt.txt in the folder `saved_in`."""
     path = saved_in / OPT_FILE if saved_in else None
     saved = _saved_values(parser, path, names) if path and path.is_file() else {}
     options = parser.parse_args(argv, argparse.Namespace(**saved))

@@ -1,4 +1,4 @@
-"""Options -> objects, for every command; build_training.py has what only training needs."""
+"""Builds objects from the options of every command; build_training.py builds those of training only."""
 
 import argparse
 import logging
@@ -48,12 +48,12 @@ def generator_config(options: argparse.Namespace) -> GeneratorConfig:
 
 
 def noise_sigma(options: argparse.Namespace) -> float:
-    """The standard deviation of the age codes' noise."""
+    """The standard deviation of the noise in age codes."""
     return 0.0 if options.no_cond_noise else NOISE_SIGMA
 
 
 def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
-    """The model that the options name, ready for use; raises `UserError` as `models.checkpoint.load_weights` does."""
+    """The model that the options name, ready for use; raises UserError if its weights cannot be loaded."""
     set_tf32(options.precision)
     network: Network = "G" if options.no_moving_avg else "g_running"
     transformer = AgeTransformer.load(
@@ -69,12 +69,12 @@ def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTr
 
 
 def transform(options: argparse.Namespace, *, flip: bool) -> Transform:
-    """How pictures are brought to the size of the network."""
+    """The transform that brings pictures to the network's size."""
     return Transform(options.resize_or_crop, options.loadSize, options.fineSize, flip, 2**options.n_downsample)
 
 
 def portrait_reader(options: argparse.Namespace, device: torch.device) -> Callable[[Path], Sequence[Portrait]]:
-    """Reads the portraits of a path: one or more of any photo, or an aligned one with its parsing map."""
+    """A function that reads the portraits of a path: from any photo, or an aligned one with its parsing map."""
     if options.in_the_wild:
         return PhotoReader(options.loadSize, choose_face_parser(options.parser, device), options.face)
     if options.face != "largest":
@@ -83,10 +83,10 @@ def portrait_reader(options: argparse.Namespace, device: torch.device) -> Callab
 
 
 def choose_face_parser(name: FaceParserName, device: torch.device, weights: Path = DEEPLAB_WEIGHTS) -> Parse:
-    """DeepLab if it is asked for or its weights are there, otherwise GrabCut, which one warning announces.
+    """DeepLab if its weights are installed, otherwise GrabCut, unless the user has chosen one.
 
     Raises:
-        UserError: DeepLab is asked for without its weights, or they are damaged.
+        UserError: the user has chosen DeepLab, but its weights are missing; or its weights are damaged.
     """
     get = "python download_models.py --only deeplab_model"
     if name == "deeplab" and not weights.is_file():
@@ -95,8 +95,8 @@ def choose_face_parser(name: FaceParserName, device: torch.device, weights: Path
         return DeepLabParser(weights, device)
     if name == "auto":
         logger.warning(
-            "The published face parser is not there. GrabCut cuts the person out instead, less exactly around hair "
-            "and collar. To fetch the parser: %s",
+            "The published face parser is not installed. GrabCut cuts the person out instead, less exactly around "
+            "hair and collar. To fetch the parser: %s",
             get,
         )
     return parse_by_grabcut

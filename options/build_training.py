@@ -1,4 +1,4 @@
-"""Options -> objects, for training: networks and trainer, data, visualizer, and what sets the pace of a run."""
+"""Builds the objects of training from options: networks, trainer, data, visualizer and frequencies."""
 
 import argparse
 import logging
@@ -56,7 +56,7 @@ LOSS_CHARTS = {
 
 @dataclass(frozen=True)
 class Cadence:
-    """Frequencies of a run, in training pairs; `save_epoch` and `epochs`, the last epoch, count epochs."""
+    """Intervals of a run in training pairs; `save_epoch` and `epochs`, the last epoch, are in epochs."""
 
     print: int
     display: int
@@ -65,13 +65,13 @@ class Cadence:
     save_epoch: int
     epochs: int
 
-    def keeps(self, epoch: int) -> bool:
+    def saves_epoch(self, epoch: int) -> bool:
         """Whether an epoch gets a checkpoint of its own; the last one always does."""
         return epoch % self.save_epoch == 0 or epoch == self.epochs
 
 
 def with_discovered_classes(options: argparse.Namespace) -> argparse.Namespace:
-    """The options, which get the data set's classes if --sort_classes is false; opt.txt then keeps them."""
+    """The options, with the data set's classes as --sort_order if --sort_classes is false, for opt.txt to save."""
     if options.sort_classes:
         return options
     found = tuple(class_folders(options.dataroot, options.phase)) or options.sort_order
@@ -79,7 +79,7 @@ def with_discovered_classes(options: argparse.Namespace) -> argparse.Namespace:
 
 
 def training_classes(options: argparse.Namespace) -> list[ClassImages]:
-    """The classes to train on, with their pictures; raises UserError as `data.classes`."""
+    """The classes to train on, with their pictures; raises UserError if one has none."""
     classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
     return keep_pairs(classes) if options.lambda_paired > 0 else classes
 
@@ -87,7 +87,7 @@ def training_classes(options: argparse.Namespace) -> list[ClassImages]:
 def training_data(
     options: argparse.Namespace, classes: Sequence[ClassImages], processes: Processes
 ) -> tuple[AgingDataset, PairSampler]:
-    """The pictures, and which of them make the pairs of this process.
+    """The pictures, and the sampler that draws this process's pairs of them.
 
     Raises:
         UserError: there are too few pictures, or they do not fit the discriminator.
@@ -98,7 +98,7 @@ def training_data(
     smallest = smallest_side(options.n_layers_D)
     if height < smallest:
         raise UserError(
-            f"--resize_or_crop {options.resize_or_crop}: pictures come to {width}x{height} pixels, but --n_layers_D "
+            f"--resize_or_crop {options.resize_or_crop}: pictures get {width}x{height} pixels, but --n_layers_D "
             f"{options.n_layers_D} needs at least {smallest}; lower it, or crop"
         )
     sampler = PairSampler(
@@ -115,7 +115,7 @@ def training_data(
 def make_trainer(options: argparse.Namespace, device: torch.device, processes: Processes) -> Trainer:
     """The networks with their initial or pretrained weights, and their trainer."""
     if options.cuda_graph and (device.type != "cuda" or processes.count > 1):
-        raise UserError("--cuda_graph: works in a run on one NVIDIA GPU only; leave it out here")
+        raise UserError("--cuda_graph: needs a run on exactly one NVIDIA GPU; leave it out")
     torch.manual_seed(options.seed)
     generator = Generator(generator_config(options))
     discriminator = MultiScaleDiscriminator(
@@ -132,7 +132,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
         initialize_centered(generator)
     trainer = Trainer(
         generator.to(device),
-        # The memory layout of the generator; torch's stubs do not know the argument.
+        # This is the generator's memory layout, too. torch's stubs lack the argument.
         discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         weights=LossWeights(
             rec=options.lambda_rec,
@@ -169,7 +169,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
 
 
 def pretrained_model(options: argparse.Namespace) -> PretrainedModel:
-    """The model to start from; what its opt.txt does not say is as in the published models."""
+    """The model to start from; values that its opt.txt lacks are those of the published models."""
     path = options.load_pretrain / OPT_FILE
     saved = read_options(path) if path.is_file() else {}
     return PretrainedModel(
@@ -181,7 +181,7 @@ def pretrained_model(options: argparse.Namespace) -> PretrainedModel:
 
 
 def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path, processes: Processes) -> Visualizer:
-    """Text logs always, the HTML log and visdom unless they are turned off, and TensorBoard if it is asked for."""
+    """A visualizer with text logs, the HTML log and visdom unless turned off, and TensorBoard if chosen."""
     metrics = MetricsLog(folder)
     history = History(metrics.path)
     if not processes.writes:
@@ -208,21 +208,21 @@ def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path,
 
 
 def score_classes(options: argparse.Namespace, classes: Sequence[ClassImages]) -> Sequence[ClassImages]:
-    """The pictures for FID and KID: those of the data set's test folders if each class has one, or else `classes`."""
+    """The pictures for FID and KID: those of the test folders if each class has one, otherwise `classes`."""
     if set(options.sort_order) <= set(class_folders(options.dataroot, "test")):
         return find_classes(options.dataroot, "test", options.sort_order)
     return classes
 
 
 def sample_writer(trainer: Trainer, inputs: Sequence[np.ndarray]) -> Callable[[Path], None]:
-    """Writes a picture of what the model that is used makes of the inputs; always with the same age codes."""
+    """A function that writes the averaged model's pictures of the inputs, always with the same age codes."""
     transformer = AgeTransformer(trainer.average, trainer.device, trainer.noise_sigma)
     render = partial(transformer.frames, blends=anchor_blends(len(inputs)), seed=0)
     return partial(write_samples, inputs=inputs, render=render)
 
 
 def make_cadence(options: argparse.Namespace, position: Position) -> Cadence:
-    """How often a run prints, shows and saves; --debug shows every iteration of a single epoch."""
+    """The frequencies of a run; with --debug, every iteration of a single epoch is shown."""
     debug = options.debug
     return Cadence(
         print=1 if debug else options.print_freq,
@@ -237,13 +237,13 @@ def make_cadence(options: argparse.Namespace, position: Position) -> Cadence:
 def log_run(
     options: argparse.Namespace, classes: Sequence[ClassImages], sampler: PairSampler, trainer: Trainer
 ) -> None:
-    """Logs what is about to be trained on what."""
+    """Logs the classes, the networks and the length of a run before it begins."""
     for images in classes:
         logger.info("class %s: %d pictures", images.name, len(images.paths))
-    spare = [name for name in class_folders(options.dataroot, options.phase) if name not in options.sort_order]
-    if spare:
-        names = ", ".join(f"{options.phase}{name}" for name in spare)
-        logger.info("class folders that --sort_order does not name are left alone: %s", names)
+    unused = [name for name in class_folders(options.dataroot, options.phase) if name not in options.sort_order]
+    if unused:
+        names = ", ".join(f"{options.phase}{name}" for name in unused)
+        logger.info("class folders that --sort_order does not name are ignored: %s", names)
     for name, network in trainer.networks.items():
         logger.info("network %s: %.1f million parameters", name, sum(p.numel() for p in network.parameters()) / 1e6)
         if options.verbose:

@@ -17,7 +17,7 @@ from options.base import (
 from options.non_default import check_effects, non_default_values
 from options.types import limit, non_negative_int, path, positive_int, relative_name
 
-# Which options have an effect only if one of the others is given.
+# An option has an effect only if one of these others is given.
 _NEEDS = {
     "in_the_wild": ("photos",),
     **dict.fromkeys(("face", "parser"), ("in_the_wild",)),
@@ -46,7 +46,7 @@ def evaluate_parser() -> CommandParser:
         type=path,
         metavar="DIR",
         help="data set in which each test person has a picture in every class, always under the same file name "
-        "(datasets/synthesize.py --paired makes one); training people who have them too serve as a baseline",
+        "(datasets/synthesize.py --paired makes one); training people with such pictures serve as a baseline",
     )
     what.add_argument(
         "--photos",
@@ -60,7 +60,7 @@ def evaluate_parser() -> CommandParser:
     run.add_argument(
         "--phase", type=relative_name, default="test", help="prefix of the class folders of the people to score"
     )
-    run.add_argument("--ntest", type=limit, default=limit("inf"), help="score at most this many people")
+    run.add_argument("--ntest", type=limit, default=limit("inf"), help="most people to score")
     run.add_argument(
         "--train_people",
         type=non_negative_int,
@@ -77,12 +77,12 @@ def evaluate_parser() -> CommandParser:
 
 
 def parse_evaluate_options(parser: CommandParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parses and checks the command line; options that are not given come from the model's opt.txt."""
+    """Parses and checks the command line. Model options that are not given come from the model's opt.txt."""
     options = parse(parser, argv, find_model(parser.parse_args(argv)))
     check_effects(options, parser, _NEEDS)
     return options
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, str]:
-    """The options that the scores depend on, where they differ from the defaults."""
+    """The options that scores depend on, if they differ from their defaults."""
     return non_default_values(options, evaluate_parser(), _SCORES_DEPEND_ON)

@@ -1,4 +1,4 @@
-"""Which options differ from their defaults, and what that is good for."""
+"""Finds options that differ from their defaults, and reports those without effect."""
 
 import argparse
 import logging
@@ -12,23 +12,24 @@ logger = logging.getLogger(__name__)
 
 
 def non_default_values(options: argparse.Namespace, parser: CommandParser, names: Collection[str]) -> dict[str, str]:
-    """The options of those names that differ from their defaults, as they are written on the command line."""
+    """The options among `names` that differ from their defaults, as written on the command line."""
     values = {name: getattr(options, name) for name in names}
     return {name: value_text(value) for name, value in values.items() if value != parser.get_default(name)}
 
 
 def check_effects(options: argparse.Namespace, parser: CommandParser, needs: Mapping[str, Collection[str]]) -> None:
-    """Tells of options without effect: a request that would not be met is an error, an idle setting a warning.
+    """Reports options without effect. A flag or request that would be ignored is an error, other values a warning.
 
     Args:
-        options, parser: of the command.
-        needs: for an option, those of which it needs at least one.
+        options: the parsed options.
+        parser: the parser of the command.
+        needs: for each option, other options of which it needs at least one.
     """
     given = non_default_values(options, parser, vars(options))
     for name, needed in needs.items():
         if name not in given or given.keys() & needed:
             continue
-        told = f"--{name}: has no effect without {' or '.join(f'--{other}' for other in needed)}"
+        message = f"--{name}: has no effect without {' or '.join(f'--{other}' for other in needed)}"
         if parser.get_default(name) in (None, False):
-            raise UserError(f"{told}; add one of these, or leave --{name} out")
-        logger.warning("%s", told)
+            raise UserError(f"{message}; add one of these, or leave --{name} out")
+        logger.warning("%s", message)

@@ -1,4 +1,4 @@
-"""`opt.txt`: the options of a run, saved beside its weights."""
+"""Reads and writes `opt.txt`, the options of a run beside its weights."""
 
 import argparse
 import re
@@ -11,7 +11,7 @@ _RULE = "{:-^50}"
 
 
 def options_text(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """`name: value` lines; those that differ from the default name it."""
+    """Lines of `name: value`; if a value differs from the default, the line shows both."""
     lines = []
     for name, value in sorted(vars(options).items()):
         text, default = value_text(value), value_text(parser.get_default(name))
@@ -21,7 +21,7 @@ def options_text(options: argparse.Namespace, parser: argparse.ArgumentParser) -
 
 
 def write_options(path: Path, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Saves the options as `read_options` reads them."""
+    """Writes the options in the form that `read_options` reads."""
     with atomic_path(path) as temporary:
         temporary.write_text(options_text(options, parser) + "\n", encoding="utf-8")
 

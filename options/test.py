@@ -40,7 +40,7 @@ _EXAMPLES = """\
 
 _PHOTO_ACTIONS = ("traverse", "deploy", "compare_to_trained_outputs", "portrait")
 _PAGE_OPTIONS = ("debug_mode", "how_many", "ntest")
-# Which options have an effect only if one of the others is given.
+# An option has an effect only if one of these others is given.
 _NEEDS = {
     **dict.fromkeys(("image_path_file", "in_the_wild", "ascii_names"), _PHOTO_ACTIONS),
     **dict.fromkeys(("make_video", "frames", "interp_step"), ("traverse", "compare_to_trained_outputs")),
@@ -66,18 +66,18 @@ def test_parser() -> CommandParser:
     what.add_argument("--make_video", action="store_true", help="make a video of the series instead of a row")
     what.add_argument("--frames", action="store_true", help="write the series as numbered pictures instead of a row")
     what.add_argument("--deploy", action="store_true", help="the input, and a picture at each anchor age")
-    what.add_argument("--full_progression", action="store_true", help="put those in one row")
+    what.add_argument("--full_progression", action="store_true", help="with --deploy: put these pictures in one row")
     what.add_argument("--ages", type=ages, metavar="YEARS", help="make these ages instead, such as 4,21.5,63")
     what.add_argument("--interp_step", type=anchor_step, default=0.5, help="step from one anchor to the next")
     what.add_argument(
-        "--portrait", action="store_true", help="only the portrait as a network would see it, without using a model"
+        "--portrait", action="store_true", help="make only the portrait that a model would get; no model is needed"
     )
     what.add_argument(
         "--compare_to_trained_outputs",
         action="store_true",
         help="the input and a series from one neighbour of a trained class to the other; no other series is made",
     )
-    what.add_argument("--compare_to_trained_class", type=int, default=1, help="number of that class, from 0")
+    what.add_argument("--compare_to_trained_class", type=int, default=1, help="number of the trained class, from 0")
     what.add_argument("--trained_class_jump", type=int, choices=(1, 2), default=1, help="distance of its neighbours")
 
     photos = parser.group("photos")
@@ -91,18 +91,18 @@ def test_parser() -> CommandParser:
     results.add_argument(
         "--ascii_names", action="store_true", help="spell the names of results in plain ASCII, for old players"
     )
-    results.add_argument("--output_size", type=picture_size, help="scale pictures and videos to so many pixels")
-    results.add_argument("--fps", type=frame_rate, default=Fraction(20), help="frames a second of videos")
+    results.add_argument("--output_size", type=picture_size, help="pixels that pictures and videos are scaled to")
+    results.add_argument("--fps", type=frame_rate, default=Fraction(20), help="frames per second of videos")
     results.add_argument("--crf", type=integer(1, 51), default=16, help="quality of videos, from 1 (best) to 51")
-    results.add_argument("--random_seed", type=random_seed, default=-1, help="seed of the noise; -1: a new one")
+    results.add_argument("--random_seed", type=random_seed, default=-1, help="seed of the noise; -1 draws a new seed")
     results.add_argument(
-        "--precision", choices=get_args(Precision), default="fp32", help="arithmetic of the networks"
+        "--precision", choices=get_args(Precision), default="fp32", help="precision of the networks' arithmetic"
     )
     results.add_argument(
         "--phase", type=relative_name, default="test", help="prefix of the class folders and of the results folder"
     )
-    results.add_argument("--how_many", type=positive_int, default=50, help="page: at most so many images a class")
-    results.add_argument("--ntest", type=limit, default=math.inf, help="page: read at most so many images a class")
+    results.add_argument("--how_many", type=positive_int, default=50, help="page: most images of each class to show")
+    results.add_argument("--ntest", type=limit, default=math.inf, help="page: most images of each class to read")
     results.add_argument("--debug_mode", action="store_true", help="page: show reconstructions too")
     results.add_argument("--list_models", action="store_true", help="list the models in --checkpoints_dir and stop")
 

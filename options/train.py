@@ -11,7 +11,7 @@ from options.base import CommandParser, add_shared_options, parse
 from options.types import boolean, non_negative_float, non_negative_int, non_negative_ints, positive_int
 from util.errors import UserError
 
-# A resumed run does not take these from its opt.txt: they say which run it is, what to do now, and on which machine.
+# A resumed run does not take these from its opt.txt, because they name the run, the task and the machine.
 _NEVER_RESUMED = frozenset(
     (
         *("name", "checkpoints_dir", "continue_train", "overwrite", "load_pretrain", "which_epoch"),
@@ -26,7 +26,7 @@ def train_parser() -> CommandParser:
     add_shared_options(parser)
     run = parser.group("training")
     run.add_argument("--phase", default="train", help="prefix of the class folders")
-    run.add_argument("--epochs", type=positive_int, default=400)
+    run.add_argument("--epochs", type=positive_int, default=400, help="last epoch")
     run.add_argument("--continue_train", "--continue_training", action="store_true", help="go on from --which_epoch")
     run.add_argument("--overwrite", action="store_true", help="replace the run or model that has this --name")
     run.add_argument(
@@ -34,7 +34,7 @@ def train_parser() -> CommandParser:
         type=Path,
         help="folder of a model to start from, whose --ngf may be a fraction of this one's",
     )
-    run.add_argument("--seed", type=non_negative_int, default=0, help="of weights, pairs, crops and age codes")
+    run.add_argument("--seed", type=non_negative_int, default=0, help="seed of weights, pairs, crops and age codes")
     run.add_argument("--debug", action="store_true", help="one epoch, displayed at every iteration")
     run.add_argument("--dry-run", action="store_true", help="print settings, counts and sizes, and stop")
     run.add_argument(
@@ -44,27 +44,29 @@ def train_parser() -> CommandParser:
         help="initial weights: centered avoids a long phase of flat pictures, paper gives the paper's",
     )
 
-    output = parser.group("output, counted in training pairs")
+    output = parser.group("output; intervals are counted in training pairs")
     output.add_argument("--print_freq", type=positive_int, default=40, help="losses to console and loss_log.txt")
-    output.add_argument("--display_freq", type=positive_int, default=40, help="pictures to visdom")
-    output.add_argument("--save_latest_freq", type=positive_int, default=5000, help="checkpoint 'latest'")
+    output.add_argument("--display_freq", type=positive_int, default=40, help="pictures to visdom and TensorBoard")
+    output.add_argument("--save_latest_freq", type=positive_int, default=5000, help="save checkpoint 'latest'")
     output.add_argument("--save_display_freq", type=positive_int, default=5000, help="pictures to the HTML log")
-    output.add_argument("--save_epoch_freq", type=positive_int, default=20, help="checkpoint of its own; in epochs")
-    output.add_argument("--no_html", action="store_true", help="no HTML log")
-    output.add_argument("--tensorboard", action="store_true", help="curves and pictures for TensorBoard")
+    output.add_argument(
+        "--save_epoch_freq", type=positive_int, default=20, help="save checkpoint of the epoch; in epochs"
+    )
+    output.add_argument("--no_html", action="store_true", help="write no HTML log")
+    output.add_argument("--tensorboard", action="store_true", help="write curves and pictures for TensorBoard")
     output.add_argument(
         "--metrics_freq",
         type=non_negative_int,
         default=0,
-        help="FID and KID of test pictures, or else of training pictures; in epochs, 0 for never",
+        help="compute FID and KID on test pictures, or on training pictures if none exist; in epochs, 0: never",
     )
 
     loss = parser.group("losses and optimisation")
-    loss.add_argument("--lambda_cyc", type=non_negative_float, default=10.0, help="cycle")
-    loss.add_argument("--lambda_rec", type=non_negative_float, default=10.0, help="self-reconstruction")
-    loss.add_argument("--lambda_id", type=non_negative_float, default=1.0, help="identity features")
-    loss.add_argument("--lambda_age", type=non_negative_float, default=1.0, help="age features")
-    loss.add_argument("--lambda_r1", type=non_negative_float, default=10.0, help="R1 penalty of the discriminator")
+    loss.add_argument("--lambda_cyc", type=non_negative_float, default=10.0, help="weight of the cycle loss")
+    loss.add_argument("--lambda_rec", type=non_negative_float, default=10.0, help="weight of self-reconstruction")
+    loss.add_argument("--lambda_id", type=non_negative_float, default=1.0, help="weight of identity features")
+    loss.add_argument("--lambda_age", type=non_negative_float, default=1.0, help="weight of age features")
+    loss.add_argument("--lambda_r1", type=non_negative_float, default=10.0, help="weight of the R1 penalty")
     loss.add_argument(
         "--lambda_id_warmup", type=non_negative_int, default=0, help="iterations over which --lambda_id rises from 0"
     )
@@ -72,16 +74,18 @@ def train_parser() -> CommandParser:
         "--lambda_paired",
         type=non_negative_float,
         default=0.0,
-        help="difference to the true picture: pairs are then of one person, known by the same file name in every "
-        "class; 0 is the paper's",
+        help="weight of the difference to the true picture; pairs then show one person, whose file name is the same "
+        "in every class; the paper has 0",
     )
     loss.add_argument("--lr", type=non_negative_float, default=0.001, help="learning rate")
-    loss.add_argument("--beta1", type=non_negative_float, default=0.0, help="of Adam")
-    loss.add_argument("--beta2", type=non_negative_float, default=0.999, help="of Adam")
+    loss.add_argument("--beta1", type=non_negative_float, default=0.0, help="beta1 of Adam")
+    loss.add_argument("--beta2", type=non_negative_float, default=0.999, help="beta2 of Adam")
     loss.add_argument("--decay_gamma", type=non_negative_float, default=0.5, help="factor on the learning rate")
-    loss.add_argument("--decay_epochs", type=non_negative_ints, default=(50, 100), help="after these epochs")
     loss.add_argument(
-        "--decay_adain_affine_layers", type=boolean, default=True, help="style branches learn 100 times slower"
+        "--decay_epochs", type=non_negative_ints, default=(50, 100), help="epochs after which it applies"
+    )
+    loss.add_argument(
+        "--decay_adain_affine_layers", type=boolean, default=True, help="train style branches 100 times slower"
     )
 
     speed = parser.group("speed and memory")
@@ -89,13 +93,13 @@ def train_parser() -> CommandParser:
         "--precision",
         choices=get_args(Precision),
         default="fp32",
-        help="of the networks' arithmetic: tf32 on Ampere GPUs and newer, bf16 for half the memory",
+        help="precision of the networks' arithmetic: tf32 for Ampere GPUs and newer, bf16 for half the memory",
     )
     speed.add_argument(
         "--accumulate",
         type=positive_int,
         default=1,
-        help="take each process's batch in this many parts: less memory, same gradients",
+        help="number of parts that a process splits its batch into: less memory, same gradients",
     )
     speed.add_argument("--compile", action="store_true", help="compile the networks (torch.compile)")
     speed.add_argument(
@@ -107,7 +111,7 @@ def train_parser() -> CommandParser:
         "--processes", type=positive_int, help="processes on this machine; default: one for each of --gpu_ids"
     )
     speed.add_argument(
-        "--r1_interval", type=positive_int, default=1, help="iterations from one R1 penalty to the next; paper: 1"
+        "--r1_interval", type=positive_int, default=1, help="iterations between R1 penalties; the paper has 1"
     )
 
     discriminator = parser.group("discriminator")
@@ -137,16 +141,18 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
             f"use --n_layers_D {fitting} for {options.fineSize} pixels"
         )
     if options.num_D > options.n_layers_D:
-        raise UserError(f"--num_D {options.num_D}: at most --n_layers_D {options.n_layers_D}")
+        raise UserError(f"--num_D {options.num_D}: must be at most --n_layers_D, which is {options.n_layers_D}")
     for name in ("beta1", "beta2"):
         if getattr(options, name) >= 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be below 1")
     if options.accumulate > options.batchSize:
-        raise UserError(f"--accumulate {options.accumulate}: --batchSize {options.batchSize} has fewer pairs")
+        raise UserError(
+            f"--accumulate {options.accumulate}: must not exceed --batchSize, which is {options.batchSize}"
+        )
     for name in ("load_pretrain", "overwrite"):
         if options.continue_train and getattr(options, name):
             raise UserError(f"--{name}: starts a new run; leave it out with --continue_train")
     source, target = options.load_pretrain, options.checkpoints_dir / options.name
     if options.overwrite and source and source.resolve() == target.resolve():
-        raise UserError(f"--load_pretrain {source}: --overwrite would clear it; choose another --name")
+        raise UserError(f"--load_pretrain {source}: --overwrite would delete it; choose another --name")
     return options

@@ -1,4 +1,4 @@
-"""What options accept: argparse types. Their errors name the value and what is right, with its range."""
+"""argparse types. Their errors name the wrong value and the accepted ones, with the range."""
 
 import argparse
 import math
@@ -48,7 +48,7 @@ positive_int = integer(1, LARGEST)
 non_negative_int = integer(0, LARGEST)
 non_negative_float = number(0, 1e100)
 picture_size = integer(16, 8192)
-# A smaller step would make thousands of frames that nobody can tell apart.
+# A smaller step would make thousands of frames without a visible difference.
 anchor_step = number(0.001, 1)
 random_seed = integer(-1, 2**32 - 1)
 
@@ -59,7 +59,7 @@ def limit(text: str) -> float:
 
 
 def frame_rate(text: str) -> Fraction:
-    """Frames a second: a whole number, a decimal or a fraction."""
+    """Frames per second: a whole number, a decimal or a fraction."""
     try:
         # Fraction itself would spend minutes on 1e999999999.
         value = Fraction(text if re.fullmatch(r"[0-9]{1,9}([./][0-9]{1,9})?", text) else 0)
@@ -73,12 +73,12 @@ def frame_rate(text: str) -> Fraction:
 
 
 def non_negative_ints(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between; brackets of a saved list are allowed."""
+    """Whole numbers separated by commas; the brackets of a saved list are allowed."""
     return tuple(non_negative_int(part.strip()) for part in text.strip(" []").split(",") if part.strip())
 
 
 def gpu_ids(text: str) -> tuple[int, ...]:
-    """GPUs with commas between. -1, or nothing, stands for the CPU and gives an empty tuple."""
+    """GPUs separated by commas. -1 or an empty text means the CPU and becomes an empty tuple."""
     if text.strip() in ("", "-1"):
         return ()
     try:
@@ -87,20 +87,20 @@ def gpu_ids(text: str) -> tuple[int, ...]:
         numbers = ()
     if not numbers or len(set(numbers)) < len(numbers):
         raise argparse.ArgumentTypeError(
-            f"'{text}' is not a list of different GPUs such as 0 or 0,1, numbered from 0; -1 stands for the CPU"
+            f"'{text}' is not a list of different GPUs such as 0 or 0,1, numbered from 0; -1 means the CPU"
         )
     return numbers
 
 
 def path(text: str) -> Path:
-    """A path; an empty one, as an unset variable in a script gives it, would stand for the current folder."""
+    """A path that is not empty, as an unset variable in a script would be; that would mean the current folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty; give a path, or . for the current folder")
     return Path(text)
 
 
 def relative_name(text: str) -> str:
-    """A name that becomes a folder or part of one, and stays below the folder it is in."""
+    """A name of a folder or a part of it, which must not lead out of the parent folder."""
     parts = re.split(r"[/\\]", text)
     if any(part.strip() in ("", ".", "..") or ":" in part for part in parts) or not text.isprintable():
         raise argparse.ArgumentTypeError(f"'{text}' is not a name such as males_model; use letters, numbers, _ and -")
@@ -108,7 +108,7 @@ def relative_name(text: str) -> str:
 
 
 def class_names(text: str) -> tuple[str, ...]:
-    """Class names with commas between; brackets and quotes of a saved list are allowed."""
+    """Class names separated by commas; the brackets and quotes of a saved list are allowed."""
     names = tuple(name.strip(" []'\"") for name in text.split(","))
     if not all(names) or len(set(names)) < len(names) or re.search(r"[/\\]", text):
         raise argparse.ArgumentTypeError(f"'{text}' is not a list of different class names such as 0-2,3-6")
@@ -116,7 +116,7 @@ def class_names(text: str) -> tuple[str, ...]:
 
 
 def ages(text: str) -> tuple[float, ...]:
-    """Ages in years with commas between."""
+    """Ages in years, separated by commas."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -124,7 +124,7 @@ def ages(text: str) -> tuple[float, ...]:
 
 
 def face(text: str) -> str | int:
-    """Which faces of a photo: largest, all, or a number from 1."""
+    """The faces of a photo to use: largest, all, or a number from 1."""
     if text in ("largest", "all"):
         return text
     if not text.isdecimal() or int(text) == 0:

@@ -80,5 +80,5 @@ def test_sigterm_ends_a_run_whose_worker_hangs(tmp_path):
         run.send_signal(signal.SIGTERM)
         _, errors = run.communicate(timeout=30)
     assert run.returncode == 2
-    assert "no pictures came for" in errors
+    assert "no pictures arrived for" in errors
     assert "--nThreads 0" in errors

@@ -171,7 +171,7 @@ def test_pictures_that_are_not_square(run, tmp_path):
     train(run, "--name", "wide", "--epochs", 1, "--loadSize", 32, "--fineSize", 32, "--resize_or_crop", "scale_width")
     error = train(run, "--name", "flat", "--epochs", 1, "--n_layers_D", 3, "--loadSize", 32, "--fineSize", 32,
                   "--resize_or_crop", "scale_width", code=2).stderr  # fmt: skip
-    assert "pictures come to 32x28 pixels" in error.splitlines()[-1]
+    assert "pictures get 32x28 pixels" in error.splitlines()[-1]
 
 
 def test_a_run_goes_on_with_another_learning_rate(run, dataset, tmp_path):

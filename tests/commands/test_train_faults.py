@@ -78,7 +78,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_whole(run, dataset, tmp_path):
     )
     done = run(script, *RUN, "--epochs", 2, "--continue_train", "--save_epoch_freq", 1, code=2)
     assert "cannot be written" in done.stderr
-    assert "the checkpoint before this one is whole" in done.stderr
+    assert "the previous checkpoint is intact" in done.stderr
     assert contents(folder) == before
     assert not list(folder.glob(".writing*"))
     run("train.py", *RUN, "--epochs", 2, "--continue_train")
@@ -147,4 +147,4 @@ def test_spare_class_folders_are_named_in_one_line_and_left_alone(run, dataset):
         (dataset / f"train{name}").mkdir()
     done = run("train.py", *RUN, "--epochs", 1)
     (line,) = [line for line in done.stderr.splitlines() if "train3-6" in line]
-    assert line == "class folders that --sort_order does not name are left alone: train3-6, train70-120"
+    assert line == "class folders that --sort_order does not name are ignored: train3-6, train70-120"

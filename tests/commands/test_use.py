@@ -152,7 +152,7 @@ def test_models_are_listed(run, use, tiny_model, tmp_path):
     (tmp_path / "checkpoints" / "tiny").rename(tmp_path / "stored")
     (tmp_path / "checkpoints" / "tiny").symlink_to(tmp_path / "stored")
     done = run("test.py", "--name", "tinny", code=2)
-    assert "--name tinny: no such model in checkpoints; the models there are männer 2, tiny" in done.stderr
+    assert "--name tinny: no such model in checkpoints; it holds männer 2, tiny" in done.stderr
 
 
 def test_help_begins_with_what_to_make_and_hides_what_has_no_effect(run):
@@ -222,8 +222,8 @@ def test_a_mistake_is_one_clear_line(use, photo, tmp_path, arguments, complaint)
         ("--interp_step", "0.000001", "from 0.001 to 1"),
         ("--interp_step", "nan", "from 0.001 to 1"),
         ("--random_seed", "-7", "from -1 to 4294967295"),
-        ("--gpu_ids", "-2", "numbered from 0; -1 stands for the CPU"),
-        ("--gpu_ids", "0,-1", "numbered from 0; -1 stands for the CPU"),
+        ("--gpu_ids", "-2", "numbered from 0; -1 means the CPU"),
+        ("--gpu_ids", "0,-1", "numbered from 0; -1 means the CPU"),
         ("--how_many", "0", "from 1 to"),
         ("--how_many", "²", "from 1 to"),
         ("--ntest", "-3", "from 1 to"),

@@ -97,7 +97,7 @@ def test_the_published_parser_file_is_read(deeplab, tmp_path):
     torch.save({"weights": tensors}, path)
     choose_face_parser("auto", CPU, path)
     torch.save({"weights": "elsewhere"}, path)
-    with pytest.raises(UserError, match=r"deeplab_model\.pth: 'weights' is no tensor"):
+    with pytest.raises(UserError, match=r"deeplab_model\.pth: 'weights' is not a tensor"):
         choose_face_parser("auto", CPU, path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="damaged"):

@@ -40,7 +40,7 @@ def test_a_killed_worker_is_named_at_once(dataset):
 def test_a_worker_that_hangs_ends_the_run_and_is_ended_itself(dataset):
     with make_loader(dataset, 1, timeout=0.5) as loader:
         send_to_workers(signal.SIGSTOP)
-        with pytest.raises(UserError, match="no pictures came for 1 second"):
+        with pytest.raises(UserError, match="no pictures arrived for 1 second"):
             list(loader.epoch(StopRequest()))
     assert multiprocessing.active_children() == []
 
@@ -52,7 +52,7 @@ def test_a_request_to_stop_shortens_the_wait(dataset, monkeypatch):
     start = time.monotonic()
     with make_loader(dataset, 1) as loader:
         send_to_workers(signal.SIGSTOP)
-        with pytest.raises(UserError, match="no pictures came"):
+        with pytest.raises(UserError, match="no pictures arrived"):
             list(loader.epoch(stop))
     assert time.monotonic() - start < 10
 

@@ -172,7 +172,7 @@ def test_what_a_folders_run_passes_over_is_named_in_one_line(tmp_path, caplog):
     (tmp_path / "more").mkdir()
     assert find_photos(tmp_path, OPTION) == [tmp_path / "A.JPG"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: 5 of 6 entries are no images: zbroken.jpg, more/, notes.txt, ..."
+        f"{tmp_path}: 5 of 6 entries are not images: zbroken.jpg, more/, notes.txt, ..."
     ]
     (tmp_path / "A.JPG").unlink()
     with pytest.raises(UserError, match=r"no images in this folder, only zbroken\.jpg"):

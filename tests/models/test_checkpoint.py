@@ -131,7 +131,7 @@ def test_broken_and_foreign_files(tmp_path, file, capsys):
         "missing.pth": (None, "no such file"),
         "truncated.pth": (file.read_bytes()[: file.stat().st_size // 2], "truncated"),
         "empty.pth": (b"", "truncated"),
-        "text.pth": (b"hello", "no PyTorch file"),
+        "text.pth": (b"hello", "not a PyTorch file"),
         "pickle.pth": (pickle.dumps(Evil()), "more than plain tensors"),
     }
     for name, (content, message) in cases.items():
@@ -169,7 +169,7 @@ def test_a_failed_first_save_promises_no_checkpoint(tmp_path, generator, monkeyp
     with pytest.raises(UserError, match=r"no space left.*; nothing was saved"):
         folder.write("latest", {"G": generator}, {})
     folder.weights("latest", "G").touch()
-    with pytest.raises(UserError, match="the checkpoint before this one is whole"):
+    with pytest.raises(UserError, match="the previous checkpoint is intact"):
         folder.write("latest", {"G": generator}, {})
 
 

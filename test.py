@@ -32,7 +32,7 @@ from util.provenance import ProvenanceRecord
 
 logger = logging.getLogger(__name__)
 
-# Results of so many faces in a photo are checked before the work starts, and those of further faces as they come.
+# Before the work starts, results of this many faces in a photo are checked, and those of further faces later.
 _FACES_CHECKED = 9
 
 
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def use_photos(options: argparse.Namespace, folder: Path) -> int:
-    """Makes of each photo what the options ask for; returns the exit code."""
+    """Makes the outputs that the options ask for from each photo; returns the exit code."""
     photos = find_photos(options.image_path_file, "--image_path_file")
     outputs, to_model_size = planned_outputs(options, test_parser()), transform(options, flip=False)
     device = choose_device(options.gpu_ids)
@@ -77,7 +77,7 @@ def use_photos(options: argparse.Namespace, folder: Path) -> int:
 def rendered(
     output: Output, transformer: AgeTransformer | None, pixels: np.ndarray, seed: int, size: int | None
 ) -> Iterator[np.ndarray]:
-    """Yields an output's frames (H, W, 3) uint8 of a portrait, each made when it is asked for."""
+    """Yields an output's frames (H, W, 3) uint8 of a portrait, and makes each one on demand."""
     frames = transformer.frames(pixels, output.blends, seed) if transformer else ()
     for frame in progress(frames, total=len(output.blends), unit="frame", leave=False):
         yield resize(frame, size)
@@ -128,7 +128,7 @@ def write_results(options: argparse.Namespace, folder: Path) -> int:
 
 
 def in_turn(classes: Sequence[ClassImages], turns: int) -> list[tuple[str, Path]]:
-    """Class names and images: each turn takes one of each class; classes with fewer images run out first."""
+    """Class names and images. Each turn takes one image of each class that still has one."""
     chosen = islice(zip_longest(*(of_class.paths for of_class in classes)), turns)
     return [
         (of_class.name, path)
@@ -141,7 +141,7 @@ def in_turn(classes: Sequence[ClassImages], turns: int) -> list[tuple[str, Path]
 def result_rows(
     options: argparse.Namespace, transformer: AgeTransformer, name: str, pixels: np.ndarray
 ) -> list[dict[str, np.ndarray]]:
-    """An image at all ages, by label; in debug mode also what the way back to its own class makes of these."""
+    """An image at all ages, by label; in debug mode, a second row leads each age back to the image's own class."""
     classes, seed = options.sort_order, noise_seed(options)
     blends, own = anchor_blends(len(classes)), classes.index(name)
     frames = list(transformer.frames(pixels, blends, seed))

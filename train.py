@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """What the loop uses."""
+    """The objects that the training loop uses."""
 
     trainer: Trainer
     loader: PairLoader
@@ -97,7 +97,7 @@ def batches(run: Run, epoch: int, stop: StopRequest) -> Iterator[tuple[int, Batc
 
 
 def save_all(run: Run, names: Sequence[str], position: Position, picture: str) -> None:
-    """Writes a checkpoint under each name, and a picture of what the model makes at this moment."""
+    """Writes a checkpoint under each name, and a picture of samples."""
     save(run.folder, names, trainer=run.trainer, position=position, pairs=run.sampler.batch_size)
     if run.processes.writes:
         run.write_samples(run.folder.path / "samples" / picture)
@@ -113,11 +113,11 @@ def main() -> int:
     advice = f"if a checkpoint is in {folder.path}, --continue_train goes on from it"
     count = process_count(options.processes, options.gpu_ids)
     if count > options.batchSize:
-        raise UserError(f"--batchSize {options.batchSize}: {count} processes want a pair each")
+        raise UserError(f"--batchSize {options.batchSize}: {count} processes need a pair each; raise it")
     if count > 1 and not in_torchrun():
         return launch(sys.argv, count, advice)
     if not is_main_process():
-        # The first process reports what is the same in all of them.
+        # The messages of the first process hold for all of them.
         logging.getLogger().setLevel(logging.WARNING)
     device = choose_device(options.gpu_ids, local_rank())
     set_tf32(options.precision)
@@ -146,7 +146,7 @@ def make_run(
     device: torch.device,
     processes: Processes,
 ) -> Run:
-    """The run that the options describe, where it begins or goes on."""
+    """The run that the options describe, at the position where it begins or goes on."""
     dataset, sampler = build.training_data(options, classes, processes)
     trainer = build.make_trainer(options, device, processes)
     position = start_or_resume(options, folder, trainer, sampler)

@@ -4,11 +4,11 @@ set -euo pipefail
 
 usage="usage: bash run_scripts/demo.sh [PHOTO...] [--name MODEL] [--no_download] [--overwrite]
 
-Without photos: synthetic people, drawn on the spot, with the demo model.
-With photos: any portraits, with MODEL. males_model and females_model are fetched if they are not there, together with
-the published face parser; --no_download refuses that. Without MODEL, only the portrait that it would get is made.
-Results that another photo of the same name has are refused; --overwrite replaces them.
-Results go to results/ (RESULTS_DIR=... changes that; MIRROR=http://... fetches from a server of your own)."
+Without photos, the script draws synthetic people and uses the demo model.
+With photos of any kind, it uses MODEL. If males_model or females_model is missing, the script downloads it with the
+published face parser, unless --no_download is given. Without MODEL, it makes only the portraits that a model would get.
+It does not replace results of another photo with the same name, unless --overwrite is given.
+Results go to results/. RESULTS_DIR=... changes the folder; MIRROR=http://... downloads from your own server."
 
 start=$PWD name="" download=yes overwrite="" photos=()
 while [ $# -gt 0 ]; do
@@ -18,9 +18,9 @@ while [ $# -gt 0 ]; do
             name=$2; shift 2 ;;
     --no_download) download=no; shift ;;
     --overwrite) overwrite=yes; shift ;;
-    -*) echo "error: $1: no such option
+    -*) echo "error: $1: unknown option; see the usage
 $usage" >&2; exit 2 ;;
-    # setup.sh changes to the checkout, so a relative path must be made absolute before.
+    # setup.sh changes to the checkout, so relative paths are made absolute first.
     /*) photos+=("$1"); shift ;;
     *) photos+=("$start/$1"); shift ;;
   esac
@@ -45,7 +45,7 @@ case $name in
     [ -f deeplab_model/deeplab_model.pth ] || fetch+=(deeplab_model) ;;
 esac
 if [ $download = no ] && [ ${#fetch[@]} -gt 0 ] && ! is_there "$name"; then
-  echo "error: --no_download: $name is not there; run python download_models.py --only ${fetch[*]}" >&2
+  echo "error: --no_download: $name is not installed; leave --no_download out, or run python download_models.py --only ${fetch[*]}" >&2
   exit 2
 fi
 results=${RESULTS_DIR:-$PWD/results}
@@ -53,7 +53,7 @@ results=${RESULTS_DIR:-$PWD/results}
 echo "Lifespan: one portrait in, the same person at every age from 0 to 70 out."
 prepare_environment requirements.txt
 if [ $download = yes ] && [ ${#fetch[@]} -gt 0 ]; then
-  # Without the face parser the person is cut out less exactly; without the model there is nothing to do.
+  # If the face parser is missing, people are cut out less exactly. If the model is missing, the script ends.
   python download_models.py --only "${fetch[@]}" ${MIRROR:+--mirror "$MIRROR"} || is_there "$name" || exit 2
 fi
 
@@ -62,7 +62,7 @@ trap 'rm -rf "$work"' EXIT
 make=(--traverse --interp_step 0.05 --make_video --deploy --full_progression)
 if [ ${#photos[@]} -eq 0 ]; then
   name=${name:-demo_model}
-  # This is not the population that the demo model was trained on.
+  # The demo model was trained on another population.
   python datasets/synthesize.py --out "$work/people" --identities 4 --seed 2026 --size 64 --together --test_fraction 1
   source=(--image_path_file "$work/people/test15-19")
 else
@@ -81,7 +81,7 @@ code=0
 python test.py ${name:+--name "$name"} --gpu_ids "${GPU_IDS:-0}" "${make[@]}" \
   --output_size 256 --results_dir "$results" "${source[@]}" ${overwrite:+--overwrite} || code=$?
 
-# If nothing was made, test.py has said why.
+# If nothing was made, test.py has reported why.
 [ -d "$results" ] || exit "$code"
 made=$(find "$results" -type f \( -name '*.mp4' -o -name '*.png' \) -newer "$work/before" | sort)
 [ -z "$made" ] || printf '\nMade:\n%s\n' "$made"

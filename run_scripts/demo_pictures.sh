@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the pictures in assets/ again: six people that the demo model has never seen, as a film and at six ages, and the
-# contact sheet of drawn people.
+# Makes the pictures in assets/ again: the contact sheet of drawn people, and six people that the demo model has never
+# seen, as an animation and at six ages.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
@@ -35,7 +35,8 @@ def pixels(path: Path) -> np.ndarray:
 
 
 shutil.copy(sheet, assets / sheet.name)
-write_image(assets / "demo_progression.png", np.vstack([pixels(path) for path in sorted((made / "deploy").glob("*.png"))]))
+rows = [pixels(path) for path in sorted((made / "deploy").glob("*.png"))]
+write_image(assets / "demo_progression.png", np.vstack(rows))
 series = [sorted(folder.glob("*.png"))[::2] for folder in sorted((made / "traversal").iterdir())]
 growing = [Image.fromarray(np.hstack([pixels(path) for path in frames])) for frames in zip(*series, strict=True)]
 first, *others = [*growing, *growing[-2:0:-1]]

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Scores the demo model on drawn people that it has never seen. Their true pictures at every age are known.
+# Scores the demo model on drawn people that it has never seen, whose true pictures at every age are known.
 # Usage: bash run_scripts/evaluate_demo.sh [options of evaluate.py]
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
 
-# A fifth of the people are scored. The model is compared with the most similar of the others.
+# A fifth of the people are scored. The others serve as the nearest-neighbour baseline.
 IDENTITIES=${IDENTITIES:-300}
 DATAROOT=${DATAROOT:-datasets/unseen}
 

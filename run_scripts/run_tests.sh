@@ -3,7 +3,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements-dev.txt
-# Some tests open pages in a real browser.
+# Some tests open pages in a browser.
 if ! command -v chromium chromium-browser google-chrome > /dev/null; then
   if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
     apt-get update -q > /dev/null && apt-get install -q -y chromium > /dev/null

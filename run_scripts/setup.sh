@@ -18,7 +18,7 @@ prepare_environment() { # requirements file
     }
     use_environment
   fi
-  # visdom's build needs pkg_resources, which newer setuptools lack. pip 25.3 and newer read the second variable.
+  # visdom's build needs pkg_resources, which newer setuptools lack. Since 25.3, pip reads the second variable.
   PIP_CONSTRAINT=build-constraints.txt PIP_BUILD_CONSTRAINT=build-constraints.txt \
     python -m pip install --quiet --disable-pip-version-check -r "$1" || {
     echo "error: installing $1 failed (see above); check the network and the Python version (3.11 or newer)" >&2
@@ -26,6 +26,6 @@ prepare_environment() { # requirements file
   }
 }
 
-draw_people() { # folder, options of synthesize.py: draws the people unless the folder is there
+draw_people() { # folder, options of synthesize.py: draws the people unless the folder exists
   [ -d "$1" ] || python datasets/synthesize.py --out "$@"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes checkpoints/demo_model again: draws its people, trains, and stores the moving average in half precision.
-# This takes about 4.5 hours on two CPU cores. Run it again after an interruption: it resumes the stage that was stopped.
+# This takes about 4.5 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
@@ -17,16 +17,16 @@ stage() { # name, options of train.py: trains a stage, or resumes it
   fi
 }
 
-# First as the method trains: on pictures of 720 people, without using which pictures show the same person.
+# The first stage is the paper's training: 720 people, without knowing which pictures show the same person.
 draw_people datasets/demo_people --together --identities 800 --pictures_per_class 2 --size 64 --seed 1
 stage demo_training --dataroot datasets/demo_people --lambda_id_warmup 2000 --epochs 4 --decay_epochs 2,3 --seed 1
 
-# Then on 3990 people whose true pictures at every age are known.
+# The second stage uses 3990 people whose true pictures at every age are known.
 draw_people datasets/demo_paired --together --paired --identities 4200 --test_fraction 0.05 --size 64 --seed 1
 stage demo_paired --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_training --lambda_paired 20 \
   --precision bf16 --r1_interval 8 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.4 --seed 2
 
-# Finally with a generator twice as wide.
+# The third stage doubles the width of the generator.
 stage demo_wide --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_paired --ngf 32 --batchSize 4 \
   --lambda_paired 30 --precision bf16 --r1_interval 16 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.27 --seed 3
 

@@ -1,4 +1,4 @@
-"""What the tests share: a tiny data set, a tiny model, and commands run as a user runs them."""
+"""Shared fixtures: a tiny data set, a tiny model, and a function that runs commands as users do."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# A process for each core runs tests: more threads would only get into each other's way. Before torch is imported.
+# Each core runs a test process, so more threads would slow them down. This must be set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
@@ -50,7 +50,7 @@ def run(tmp_path) -> Run:
 
 
 def write_dataset(root: Path, size: int = 16, per_class: int = 4, phases: tuple[str, ...] = ("train",)) -> Path:
-    """A data set of noise with a face-like map: skin in a ring of background."""
+    """A data set of noise whose maps resemble faces: skin in a ring of background."""
     rng = np.random.default_rng(0)
     parsing = np.zeros((size, size), np.uint8)
     parsing[2:-2, 2:-2] = 1
@@ -70,7 +70,7 @@ def dataset(tmp_path) -> Path:
 
 @pytest.fixture
 def tiny_model(tmp_path) -> str:
-    """The name of an untrained model in ./checkpoints, used with no other option."""
+    """The name of an untrained model in ./checkpoints, which needs no other options."""
     torch.manual_seed(0)
     config = GeneratorConfig(ngf=4, num_classes=len(CLASSES), dim_per_class=2)
     folder = CheckpointFolder(tmp_path / "checkpoints" / "tiny")

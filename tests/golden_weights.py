@@ -20,7 +20,7 @@ def _rng(name: str) -> np.random.Generator:
 
 
 def fill_from_names(module: nn.Module) -> nn.Module:
-    """Gives every tensor of the state dict the values that its name stands for."""
+    """Fills every tensor of the state dict with the values that its name determines."""
     with torch.no_grad():
         for name, tensor in module.state_dict().items():
             if not _CONSTANT.search(name):

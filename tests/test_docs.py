@@ -11,7 +11,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 TRACKED = subprocess.check_output(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
 ).splitlines()
-# argparse declares the first, torchrun the second.
+# Options of argparse, torchrun, TensorBoard and Docker.
 OTHERS = {
     "--help",
     "--nnodes",
@@ -26,7 +26,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def anchors(text: str) -> set[str]:
-    """The names that a page's headings have in links."""
+    """The names by which links refer to a page's headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
@@ -43,7 +43,7 @@ def test_links_resolve(page):
 
 @each_page
 def test_source_files_exist(page):
-    """A path may be short where the page has named its folder, as in `data/in_the_wild/detect.py`, `align.py`."""
+    """A path may omit its folder if the page has named it before, as in `data/in_the_wild/detect.py`, `align.py`."""
     text = page.read_text(encoding="utf-8")
     missing = [
         name

@@ -1,4 +1,4 @@
-"""The house keeps its shape: floors, file sizes, lint, format and types."""
+"""The architecture: import directions, file sizes, lint, format and types."""
 
 import ast
 import subprocess
@@ -21,7 +21,7 @@ FLOORS = {
     "datasets.population": 4,
 }
 COMMANDS = 5
-# What a drawn person's map is made of are the labels, which the renderer shares with the data.
+# The renderer draws maps with the labels of the data.
 ALLOWED = {("datasets.renderer", "data.masking")}
 MOST_LINES = {"train.py": 170, "test.py": 170, "evaluate.py": 60}
 SOURCES = sorted(

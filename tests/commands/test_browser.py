@@ -1,4 +1,4 @@
-"""Pages and videos in a real browser, opened from disk, on a desk and on a phone."""
+"""Pages and videos, opened from disk in a real browser, at the sizes of a desktop and a phone."""
 
 import shutil
 
@@ -39,7 +39,7 @@ def browser():
         browser.close()
 
 
-# The leftmost and rightmost edge of the elements, and the narrowest width.
+# The leftmost and rightmost edges of the elements, and the smallest width.
 BOXES = """(selector => {
   const boxes = [...document.querySelectorAll(selector)].map(element => element.getBoundingClientRect());
   const [left, right, width] = ['left', 'right', 'width'].map(side => boxes.map(box => box[side]));

@@ -1,4 +1,4 @@
-"""The whole way by the README's commands: raw data, data set, training under visdom, results page, videos, rows."""
+"""All of the README's steps in order: raw data, data set, training with visdom, results page, videos, rows."""
 
 import os
 import subprocess
@@ -53,7 +53,7 @@ def script(name: str, data: Path, *arguments: object) -> None:
 
 
 def run(command: list[object], **settings: str) -> None:
-    """In the checkout, as a user does; the scripts find the environment that the tests run in."""
+    """Runs a command in the checkout, as users do. Scripts use the environment of the tests."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": sys.prefix, **settings}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The demo model that is in the repository, and the demo that uses it, in the environment the tests run in."""
+"""The demo model of the repository and the demo script, run in the environment of the tests."""
 
 import hashlib
 import io
@@ -30,7 +30,7 @@ from tests.conftest import ROOT
 from tests.util.test_download import missing, server  # noqa: F401
 from util.provenance import RECORD
 
-# Another population than that of run_scripts/train_demo.sh.
+# This population differs from that of run_scripts/train_demo.sh.
 UNSEEN = 2026
 
 
@@ -97,7 +97,7 @@ def test_the_demo_model_makes_a_photo_old_only_when_asked(tmp_path):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of the project that has no published models, whatever the real one has."""
+    """A copy of the project without published models."""
     folder = tmp_path / "checkout"
     for room in ("data", "datasets", "evaluation", "models", "options", "run_scripts", "util"):
         ignored = shutil.ignore_patterns("__pycache__", "*.dat", "males", "females", "*people*")
@@ -121,7 +121,7 @@ def test_without_a_model_a_photo_gives_its_portrait_and_the_next_command(tmp_pat
 
 
 def test_a_published_model_is_fetched_when_it_is_asked_for(tmp_path, checkout, server):  # noqa: F811
-    """The demo model stands in for the published one; the mirror has no face parser, which is no reason to stop."""
+    """The demo model replaces the published one. The mirror has no face parser, but the demo still runs."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as target:
         for path in (ROOT / "checkpoints" / "demo_model").iterdir():
@@ -152,7 +152,7 @@ def test_a_published_model_is_fetched_when_it_is_asked_for(tmp_path, checkout, s
     ("arguments", "complaint"),
     [(["--name"], "--name"), (["--magic"], "--magic"), (["--name", "nobody", "assets/astronaut.png"], "nobody")],
 )
-def test_a_mistake_is_told(tmp_path, arguments, complaint):
+def test_a_mistake_is_reported(tmp_path, arguments, complaint):
     done = demo(*arguments, results=tmp_path / "results")
     assert done.returncode == 2
     assert complaint in done.stderr
@@ -160,7 +160,7 @@ def test_a_mistake_is_told(tmp_path, arguments, complaint):
 
 
 def test_the_demo_model_ages_unseen_people_both_ways():
-    """Nearest in a person's own true pictures: better than chance by far from young to old and back."""
+    """The result is nearest to the true picture of its age far more often than by chance, in both directions."""
     argv = f"--name demo_model --checkpoints_dir {ROOT / 'checkpoints'} --deploy --image_path_file x"
     options = parse_test_options(parser_of_test(), argv.split())
     weights = ROOT / "checkpoints" / "demo_model" / "latest_net_g_running.pth"

@@ -1,4 +1,4 @@
-"""Several processes of one training: gloo on the CPU stands in for several GPUs."""
+"""Training in several processes, with gloo on the CPU in place of several GPUs."""
 
 import os
 import signal
@@ -27,10 +27,10 @@ PAIRS = 3
 
 def step(processes: Processes, accumulate: int) -> dict[str, object]:
     """Losses, codes and gradients of one iteration on this process's part of three pairs."""
-    # The one thing that sees the whole batch, and is each process's own.
+    # The minibatch statistic depends on the whole batch, but each process computes its own.
     discriminator.minibatch_stddev = lambda features: torch.zeros(())
     torch.set_num_threads(1)
-    # Where a gradient has a kink (absolute values, rectifiers, Adam's first step) float32's rounding picks a side.
+    # At kinks of gradients (absolute values, rectifiers, Adam's first step), float32 rounding decides the side.
     torch.set_default_dtype(torch.float64)
     trainer = make_trainer(Execution(accumulate=accumulate), processes)
     mine = processes.part(PAIRS)
@@ -89,7 +89,7 @@ def test_a_run_goes_on_with_another_number_of_processes(run, dataset, tmp_path):
 
 
 def test_two_machines_train_the_model_that_one_trains(run, dataset, tmp_path):
-    """Two agents of torchrun on this machine stand in for two machines that share a folder."""
+    """Two torchrun agents on this machine replace two machines that share a folder."""
     launcher = [sys.executable, "-m", "torch.distributed.run"]
     train = [str(ROOT / "train.py"), *RUN, "--epochs", "2", "--name"]
     one = [*launcher, "--nproc_per_node", "2", "--master_port", free_port(), *train, "one"]
@@ -100,9 +100,9 @@ def test_two_machines_train_the_model_that_one_trains(run, dataset, tmp_path):
         subprocess.Popen(two, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = "".join(text for agent in agents for text in agent.communicate(timeout=120))
-    assert [agent.returncode for agent in agents] == [0, 0], told
-    assert told.count("class 0-2: 4 pictures") == 1, "one process reports"
+    output = "".join(text for agent in agents for text in agent.communicate(timeout=120))
+    assert [agent.returncode for agent in agents] == [0, 0], output
+    assert output.count("class 0-2: 4 pictures") == 1, "one process reports"
     for network in ("G", "D", "g_running"):
         paths = (tmp_path / "checkpoints" / name / f"latest_net_{network}.pth" for name in ("one", "two"))
         first, second = (torch.load(path, weights_only=True) for path in paths)
@@ -140,7 +140,7 @@ def test_a_killed_process_ends_the_run_and_leaves_it_resumable(run, tmp_path):
 
 
 def worker_of(parent: int, rank: int) -> int:
-    """The process of a rank among a process's children."""
+    """The process of this rank among the children of a process."""
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
         environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
         if f"RANK={rank}".encode() in environment:
@@ -150,4 +150,4 @@ def worker_of(parent: int, rank: int) -> int:
 
 def test_every_process_wants_a_pair(run, dataset):
     done = run("train.py", *RUN, "--processes", 4, code=2)
-    assert "--batchSize 3: 4 processes want a pair each" in done.stderr
+    assert "--batchSize 3: 4 processes need a pair each" in done.stderr

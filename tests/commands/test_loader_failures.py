@@ -1,4 +1,4 @@
-"""A run on a machine that is short of something ends, or goes on; it never waits for ever."""
+"""A run without shared memory, disk space or answering workers goes on or ends; it never hangs."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ needs_mounts = pytest.mark.skipif(
 
 
 def run_with_mount(folder, size: str, cwd, *options: object) -> subprocess.CompletedProcess[str]:
-    """Trains where a folder is a small file system; no other process sees it."""
+    """Trains with a small file system mounted on a folder, which no other process sees."""
     command = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
     train = [sys.executable, str(ROOT / "train.py"), *RUN, *map(str, options)]
     return subprocess.run(
@@ -36,7 +36,7 @@ def run_with_mount(folder, size: str, cwd, *options: object) -> subprocess.Compl
 @needs_mounts
 @pytest.mark.parametrize("options", [(), ("--processes", 2)])
 def test_workers_need_no_shared_memory(dataset, tmp_path, options):
-    """Docker gives a container 64 MB of it, and other programs may have filled that."""
+    """Docker gives a container 64 MB of shared memory, which other programs may have filled."""
     done = run_with_mount("/dev/shm", "4k", tmp_path, "--nThreads", 2, "--epochs", 2, *options)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "checkpoints" / "run" / "iter.txt").read_text() == "3,0\n"

@@ -1,4 +1,4 @@
-"""No result is lost or mixed silently, and a batch ends when nothing more can be written."""
+"""No result is replaced or mixed silently, and a batch ends when its folder cannot be written."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from util.provenance import RECORD
 
 @pytest.fixture
 def portraits(tmp_path):
-    """Two different portraits of one name, `a/0.png` and `b/0.png`, with their maps."""
+    """Two different portraits with equal names, `a/0.png` and `b/0.png`, with their maps."""
     source = write_dataset(tmp_path / "source", per_class=2) / "train0-2"
     for folder, number in (("a", 0), ("b", 1)):
         (tmp_path / folder / "parsings").mkdir(parents=True)
@@ -78,7 +78,7 @@ def test_another_photo_of_the_name_is_refused(use, portraits):
     use("--deploy", "--image_path_file", "a/0.png")
     done = use("--deploy", "--image_path_file", "b/0.png", code=2)
     assert "deploy/0_input.png: was made of another picture or data set, a/0.png" in done.stderr.splitlines()[-1]
-    # In one list the second gets a name of its own.
+    # In one list, the second photo gets its own name.
     (portraits / "both.txt").write_text("a/0.png\nb/0.png\n")
     use("--deploy", "--image_path_file", "both.txt")
     folder = portraits / "results" / "tiny" / "test_latest" / "deploy"
@@ -113,7 +113,7 @@ def test_the_page_of_another_data_set_is_refused_and_never_mixed_in(use, portrai
     assert len(shown) == len(CLASSES) * (1 + len(CLASSES))
 
 
-def test_evaluations_of_two_sources_do_not_meet(run, tmp_path):
+def test_evaluations_of_two_sources_do_not_mix(run, tmp_path):
     for name in ("one", "two"):
         shutil.copytree(ROOT / "assets" / "people" / "parsings", tmp_path / name / "parsings")
         shutil.copy(ROOT / "assets" / "people" / "male_1.png", tmp_path / name)
@@ -171,7 +171,7 @@ def test_a_portrait_excludes_what_a_model_makes(run):
 
 
 def test_each_face_of_a_photo(run, tmp_path):
-    """Two portraits side by side; each face has a name, an estimated age, and pictures of its own."""
+    """Two portraits side by side: each face has its own name, estimated age and pictures."""
     face = Image.open(ROOT / "assets" / "astronaut.png").convert("RGB").crop((100, 0, 356, 256))
     both = Image.new("RGB", (512, 256))
     both.paste(face, (0, 0))

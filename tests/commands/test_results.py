@@ -34,7 +34,7 @@ class Page(html.parser.HTMLParser):
 
 @pytest.fixture
 def people(tmp_path):
-    """Test images: 2, 2 and 2; one of the first class is no picture."""
+    """Two test images in each of three classes; one file of the first class is not a picture."""
     root = write_dataset(tmp_path / "people", per_class=2, phases=("test",))
     (root / "test0-2" / "1.png").rename(root / "test0-2" / "a b#ü.png")
     (root / "test0-2" / "parsings" / "1.png").rename(root / "test0-2" / "parsings" / "a b#ü.png")
@@ -84,7 +84,7 @@ def test_debug_mode_shows_the_way_back(run, tiny_model, people, tmp_path):
     assert np.array_equal(own, np.asarray(Image.open(folder / "images" / "0-2_0_reconstruction.png")))
 
 
-def test_a_broken_image_is_skipped_and_told(run, tiny_model, people, tmp_path):
+def test_a_broken_image_is_skipped_and_reported(run, tiny_model, people, tmp_path):
     (people / "test15-19" / "0.png").write_text("no picture")
     done = run("test.py", "--name", tiny_model, "--gpu_ids", -1, "--dataroot", people, code=1)
     assert "skipped" in done.stderr

@@ -1,4 +1,4 @@
-"""The folder of a run: nothing in it is lost, mixed or used twice, and the original's runs go on in it."""
+"""The folder of a run: nothing in it is lost or mixed, one run uses it at a time, and the original's runs resume."""
 
 import json
 import signal
@@ -33,7 +33,7 @@ def logged(folder) -> list[int]:
 
 
 def make_original(folder, position: str) -> None:
-    """Leaves what a run of the original would have left."""
+    """Turns the folder into one that a run of the original leaves."""
     for path in folder.glob("*_state.pth"):
         path.unlink()
     (folder / "iter.txt").write_text(position)
@@ -74,13 +74,13 @@ def test_a_run_without_a_moving_average_keeps_none(run, dataset, folder):
     assert not list(folder.glob("*g_running*"))
     # The model's options say which network is used.
     run("test.py", "--name", "run", "--gpu_ids", -1, "--deploy", "--image_path_file", "people/train0-2/0.png")
-    # The original's runs of this kind go on, too.
+    # The original's runs without a moving average resume, too.
     make_original(folder, "2\n0\n")
     done = run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--name", "run", "--continue_train", "--epochs", 3)
     assert "going on in epoch 3 after 0 batches" in done.stderr
 
 
-def test_a_finished_run_says_so_and_changes_nothing(run, dataset, folder):
+def test_a_finished_run_reports_it_and_changes_nothing(run, dataset, folder):
     train(run, "--epochs", 2)
     before = files(folder)
     done = train(run, "--continue_train", "--epochs", 2)
@@ -156,7 +156,7 @@ def test_a_second_run_of_the_name_stops(run, dataset, folder, tmp_path, processe
     finally:
         first.send_signal(signal.SIGKILL if processes == 1 else signal.SIGTERM)
         first.communicate(timeout=60)
-    # The lock of a dead process does not count.
+    # The lock of a dead process has no effect.
     train(run, "--overwrite", "--epochs", 1)
     assert not (folder / ".lock").exists()
 
@@ -167,7 +167,7 @@ def test_nothing_saved_is_not_called_a_good_state(run, dataset, folder):
     assert "last good state" not in error
 
 
-def test_a_folder_without_a_model_is_no_start(run, dataset):
+def test_a_folder_without_a_model_cannot_be_resumed(run, dataset):
     error = train(run, "--load_pretrain", "none", code=2).stderr.splitlines()[-1]
     assert error.startswith("error: --load_pretrain none: ")
     assert "--name" not in error

@@ -1,4 +1,4 @@
-"""The scripts: both families run the same commands, and every setting can be changed from outside."""
+"""The scripts: .sh and .bat run the same commands, and the environment can change every setting."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def test_both_families_run_the_same(name):
     assert (settings, command) == read_bat(name)
     assert command[-1] == "$@"
     assert {word[1:] for word in command if word.startswith("$") and word != "$@"} == set(settings)
-    # The options exist.
+    # The parsers accept the options.
     words = [settings.get(word[1:], word) if word.startswith("$") else word for word in command[2:-1]]
     (train_parser() if name == "train" else make_test_parser()).parse_args(words)
     expected = METHODS_DEFAULTS | ({"GPU_IDS": "0,1,2,3"} if name == "train" else {})
@@ -52,7 +52,7 @@ def test_both_families_run_the_same(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_settings_and_arguments_from_outside(name, tmp_path):
-    """Run in a copy whose `python` writes down what it is asked to do."""
+    """Runs a copy of the scripts with a `python` that records its arguments."""
     shutil.copytree(SCRIPTS, tmp_path / "run_scripts")
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
@@ -73,7 +73,7 @@ def test_settings_and_arguments_from_outside(name, tmp_path):
     assert all(value in words for value in values.values())
 
 
-def test_shellcheck_has_nothing_to_say():
+def test_shellcheck_finds_nothing():
     scripts = [*SCRIPTS.glob("*.sh"), ROOT / ".ci" / "run"]
     shellcheck = Path(sys.executable).parent / "shellcheck"
     done = subprocess.run([shellcheck, *scripts], cwd=ROOT, capture_output=True, text=True, check=False)

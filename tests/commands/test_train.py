@@ -1,4 +1,4 @@
-"""train.py as a command: runs, goes on, and is resumed after the worst."""
+"""train.py as a command: it trains, resumes, and recovers after being killed."""
 
 import json
 import re
@@ -103,7 +103,7 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(run, tmp_path):
     assert iteration >= 10
     assert iteration % 10 == 0
 
-    # The rest of the interrupted epoch equals that of a run that nobody killed.
+    # The rest of the interrupted epoch equals that of an uninterrupted run.
     epoch = position["epoch"] if position["batches"] else position["epoch"] + 1
     done = train(run, *common, "--epochs", epoch, "--continue_train")
     assert f"going on in epoch {position['epoch']} after {position['batches']} batches" in done.stderr
@@ -111,7 +111,7 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(run, tmp_path):
     assert_same(weights(folder), weights(tmp_path / "checkpoints" / "whole"))
 
 
-def test_a_run_that_goes_on_keeps_its_options_unless_told(run, dataset, tmp_path):
+def test_a_resumed_run_keeps_its_options_unless_given_others(run, dataset, tmp_path):
     train(run, "--name", "sizes", "--epochs", 1, "--lambda_rec", 5, "--decay_epochs", "1,3")
     run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--dataroot", "people", "--batchSize", 2, "--name", "sizes",
         "--epochs", 2, "--lr", 0.002, "--continue_train")  # fmt: skip
@@ -155,7 +155,7 @@ def test_fine_tuning_from_a_shipped_moving_average_takes_its_sizes(run, dataset,
     assert_same({"G": weights(tmp_path / "checkpoints" / "tuned")["G"]}, {"G": shipped})
 
 
-def test_a_pretrained_model_is_made_wider_and_that_is_told(run, dataset, tiny_model):
+def test_a_pretrained_model_is_made_wider_and_that_is_reported(run, dataset, tiny_model):
     arguments = ("--gpu_ids", -1, "--nThreads", 0, "--dataroot", "people", "--n_layers_D", 2, "--ndf", 4, "--name",
                  "wide", "--load_pretrain", "checkpoints/tiny", "--ngf", 8, "--dry-run")  # fmt: skip
     assert "each channel is taken 2 times" in run("train.py", *arguments).stderr
@@ -227,7 +227,7 @@ def test_help_says_how_to_get_the_papers_initial_weights():
     assert "paper gives the paper's (default: centered)" in text
 
 
-def test_dry_run_says_all_and_writes_nothing(run, dataset, tmp_path):
+def test_dry_run_describes_the_run_and_writes_nothing(run, dataset, tmp_path):
     done = train(run, "--dry-run", "--lr", 0.003)
     assert "lr: 0.003\t[default: 0.001]" in done.stderr
     assert "class 15-19: 4 pictures" in done.stderr
@@ -268,7 +268,7 @@ def test_debug_is_one_epoch_shown_at_every_iteration(run, dataset, tmp_path):
 def test_a_mistake_is_one_clear_line(run, dataset, arguments, message):
     error = train(run, *arguments, code=2).stderr.strip().splitlines()
     assert message in error[-1]
-    # argparse puts its usage line before; nothing else is said.
+    # argparse prints its usage line first; nothing else is printed.
     assert [line for line in error[:-1] if not line.startswith("usage:")] == []
 
 

@@ -1,4 +1,4 @@
-"""What may befall a training run: signals, a full disk, numbers that overflow, corrupt pictures, odd classes."""
+"""Faults of a training run: signals, a full disk, overflowing numbers, corrupt pictures, unusual classes."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def contents(folder) -> dict[str, bytes]:
         (signal.SIGTERM, 143, ("--nThreads", "1", "--processes", "2", "--display_id", "0")),
     ],
 )
-def test_a_stop_that_is_asked_for_saves_and_can_be_taken_up(run, tmp_path, sent, code, more):
+def test_a_requested_stop_saves_a_checkpoint_that_can_be_resumed(run, tmp_path, sent, code, more):
     write_dataset(tmp_path / "people", per_class=40)
     command = [sys.executable, str(ROOT / "train.py"), *RUN, *more, "--epochs", "1000", "--print_freq", "2"]
     process = subprocess.Popen(
@@ -50,7 +50,7 @@ def test_a_stop_that_is_asked_for_saves_and_can_be_taken_up(run, tmp_path, sent,
     deadline = time.monotonic() + 60
     while not (folder / "loss_log.txt").is_file() and time.monotonic() < deadline:
         time.sleep(0.01)
-    # As a terminal and a cluster's scheduler do: to all processes of the group.
+    # Terminals and cluster schedulers signal all processes of the group.
     os.killpg(process.pid, sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
@@ -63,11 +63,11 @@ def test_a_stop_that_is_asked_for_saves_and_can_be_taken_up(run, tmp_path, sent,
     assert f"going on in epoch {position['epoch']} after {position['batches']} batches" in done.stderr
 
 
-def test_a_full_disk_leaves_the_checkpoint_before_whole(run, dataset, tmp_path):
+def test_a_full_disk_leaves_the_previous_checkpoint_intact(run, dataset, tmp_path):
     run("train.py", *RUN, "--epochs", 1)
     folder = tmp_path / "checkpoints" / "run"
     before = contents(folder)
-    # Files may not grow beyond the largest of the weights: those can be written, the training state cannot.
+    # The size limit allows every file of weights, but not the training state.
     limit = max(len(content) for name, content in before.items() if "net" in name) + 1000
     assert limit < len(before["latest_state.pth"])
     script = tmp_path / "limited.py"
@@ -94,14 +94,14 @@ def test_numbers_that_overflow_stop_the_run(run, dataset, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_corrupt_picture_is_told_once_and_training_goes_on(run, dataset, workers):
+def test_a_corrupt_picture_is_reported_once_and_training_goes_on(run, dataset, workers):
     (dataset / "train0-2" / "0.png").write_bytes(b"no picture")
     done = run("train.py", *RUN, "--epochs", 4, "--nThreads", workers)
     assert done.stderr.count("replaced by another picture of its class: people/train0-2/0.png") == 1
 
 
 def test_ten_classes_keep_the_order_given(run, tmp_path):
-    """Users trained ten classes and got a video that ran old-young-old."""
+    """Once, a model of ten classes made a video that ran old-young-old."""
     names = list(CLUSTERS)
     assert names != sorted(names)
     for number, name in enumerate(names):
@@ -120,7 +120,7 @@ def test_ten_classes_keep_the_order_given(run, tmp_path):
     run("test.py", "--name", "run", "--gpu_ids", -1, "--deploy", "--image_path_file", "people/train0-2")
     made = {path.name for path in (tmp_path / "results" / "run" / "test_latest" / "deploy").iterdir()}
     assert made == {f"{index}_{name}.png" for index in ("0", "1") for name in ("input", *names)}
-    # Without --sort_classes the folders' numbers give the order, whatever --sort_order says.
+    # With --sort_classes false, the folders' numbers decide the order, and --sort_order does not.
     done = run("train.py", *sizes, "--name", "found", "--sort_classes", "false", "--epochs", 1)
     assert re.findall(r"class (\S+): 2 pictures", done.stderr) == names
     assert f"sort_order: {','.join(names)}" in (tmp_path / "checkpoints" / "found" / "opt.txt").read_text()
@@ -141,8 +141,8 @@ def test_debug_goes_on_with_one_more_epoch(run, dataset, tmp_path):
     assert (tmp_path / "checkpoints" / "run" / "iter.txt").read_text() == "3,0\n"
 
 
-def test_spare_class_folders_are_named_in_one_line_and_left_alone(run, dataset):
-    """The original's create_dataset makes ten, of which --sort_order takes six."""
+def test_spare_class_folders_are_named_in_one_line_and_ignored(run, dataset):
+    """The original's create_dataset makes ten class folders, of which --sort_order names six."""
     for name in ("3-6", "70-120"):
         (dataset / f"train{name}").mkdir()
     done = run("train.py", *RUN, "--epochs", 1)

@@ -1,4 +1,4 @@
-"""test.py as its users run it: videos, rows, comparisons, and what goes wrong."""
+"""test.py as a command: videos, rows, comparisons, and users' mistakes."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -23,7 +23,7 @@ AGES = len(CLASSES)
 
 @pytest.fixture
 def photo(tmp_path):
-    """An aligned portrait with its map; a space, a dot and a letter beyond ASCII in its name."""
+    """An aligned portrait with its map. Its name holds a space, a dot and a letter beyond ASCII."""
     source = write_dataset(tmp_path / "source", per_class=1) / "train0-2"
     target = tmp_path / "my phöto.v2.png"
     (tmp_path / "parsings").mkdir()
@@ -55,7 +55,7 @@ def test_a_video_plays_in_browsers(use, photo, tmp_path):
         assert stream.average_rate == 20
         frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(stream)]
     assert [frame.shape for frame in frames] == [(32, 32, 3)] * (4 * (AGES - 1) + 1)
-    # +faststart: the index lies before the pictures.
+    # With +faststart, the index comes before the pictures.
     content = path.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
 
@@ -134,10 +134,14 @@ def test_a_video_of_the_series_over_a_trained_class(use, photo, tmp_path):
     assert "--compare_to_trained_class 0" in done.stderr
 
 
-def test_an_idle_setting_is_told(use, photo):
+def test_a_setting_without_effect_is_reported(use, photo):
     done = use("--deploy", "--image_path_file", photo, "--interp_step", 0.1, "--fps", 30, "--debug_mode")
-    for told in ("--interp_step: has no effect without --traverse", "--fps: has no effect", "--debug_mode: has no"):
-        assert told in done.stderr
+    for warning in (
+        "--interp_step: has no effect without --traverse",
+        "--fps: has no effect",
+        "--debug_mode: has no",
+    ):
+        assert warning in done.stderr
 
 
 def test_models_are_listed(run, use, tiny_model, tmp_path):
@@ -148,7 +152,7 @@ def test_models_are_listed(run, use, tiny_model, tmp_path):
     assert use("--list_models").stdout == "männer 2\ntiny\n"
     assert run("evaluate.py", "--list_models").stdout == "männer 2\ntiny\n"
     assert run("test.py", "--list_models", "--checkpoints_dir", "elsewhere").stdout == ""
-    # A folder elsewhere that a link leads to is a model too.
+    # A link to a model's folder elsewhere counts as a model.
     (tmp_path / "checkpoints" / "tiny").rename(tmp_path / "stored")
     (tmp_path / "checkpoints" / "tiny").symlink_to(tmp_path / "stored")
     done = run("test.py", "--name", "tinny", code=2)
@@ -166,7 +170,7 @@ def test_help_begins_with_what_to_make_and_hides_what_has_no_effect(run):
         assert hidden not in text
 
 
-def test_bad_images_are_skipped_and_told(use, photo, tmp_path):
+def test_bad_images_are_skipped_and_reported(use, photo, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "mapless.png").write_bytes(photo.read_bytes())
     listed = tmp_path / "list.txt"
@@ -240,17 +244,17 @@ def test_a_mistake_is_one_clear_line(use, photo, tmp_path, arguments, complaint)
         ("--phase", "../test", "is not a name"),
     ],
 )
-def test_a_value_out_of_bounds_is_told_with_its_range(capsys, option, value, bounds):
+def test_a_value_out_of_bounds_names_its_range(capsys, option, value, bounds):
     with pytest.raises(SystemExit) as stopped:
         make_test_parser().parse_args([f"{option}={value}"])
     assert stopped.value.code == 2
-    assert f"argument {option}: '{value}'" in (told := capsys.readouterr().err.splitlines()[-1])
-    assert bounds in told
+    assert f"argument {option}: '{value}'" in (message := capsys.readouterr().err.splitlines()[-1])
+    assert bounds in message
 
 
 @pytest.mark.parametrize("option", ["--results_dir", "--image_path_file", "--dataroot", "--checkpoints_dir"])
-def test_an_empty_path_is_told(capsys, option):
-    """A script's unset variable should not stand for the current folder."""
+def test_an_empty_path_is_refused(capsys, option):
+    """An unset variable of a script must not mean the current folder."""
     with pytest.raises(SystemExit):
         make_test_parser().parse_args([option, ""])
     assert f"argument {option}: is empty" in capsys.readouterr().err
@@ -264,7 +268,7 @@ def test_values_within_bounds():
     assert (options.name, options.ntest, options.output_size) == ("a/b", float("inf"), 16)
 
 
-def test_without_a_gpu_the_cpu_is_used_and_said(run, tiny_model, photo, tmp_path):
+def test_without_a_gpu_the_cpu_is_used_and_named(run, tiny_model, photo, tmp_path):
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         pytest.skip("this machine has a GPU")
     done = run("test.py", "--name", tiny_model, "--gpu_ids", 0, "--deploy", "--image_path_file", photo)
@@ -315,7 +319,7 @@ def test_a_video_that_fails_leaves_the_old_one(tmp_path):
 
 
 def test_odd_sides_of_a_video_are_padded(tmp_path):
-    """The last row and column come twice; a picture that is white only there shows it."""
+    """The last row and column are repeated, which a picture that is white only there shows."""
     frame = np.zeros((17, 33, 3), np.uint8)
     frame[-1], frame[:, -1] = 255, 255
     path = tmp_path / "a.mp4"

@@ -31,7 +31,7 @@ def test_positions_of_ages():
     assert (np.diff(found)[(ages[:-1] >= centre(ANCHORS[0])) & (ages[1:] <= centre(ANCHORS[-1]))] > 0).all()
     assert (found[ages <= centre(ANCHORS[0])] == 0).all()
     assert (found[ages >= centre(ANCHORS[-1])] == 5).all()
-    # The pace does not jump at an anchor: with straight pieces it would fall to less than half at 8.5 years.
+    # The pace has no jump at an anchor; linear interpolation would more than halve it at 8.5 years.
     for name in ANCHORS[1:-1]:
         before, at, after = (position(centre(name) + step, ANCHORS) for step in (-0.01, 0, 0.01))
         assert (after - at) / (at - before) == pytest.approx(1, rel=0.02)
@@ -78,7 +78,7 @@ def test_transforms():
     assert Transform("scale_width_and_crop", 16, 12)(pixels).shape == (12, 12, 3)
     with pytest.raises(UserError, match="--fineSize"):
         Transform("crop", 99, 24)(pixels)
-    # Nearest neighbour: no colour that was not there.
+    # Nearest neighbour adds no new colours.
     reduced = Transform("resize_and_crop", 10, 10)(pixels)
     assert {tuple(p) for p in reduced.reshape(-1, 3)} <= {tuple(p) for p in pixels.reshape(-1, 3)}
 
@@ -180,7 +180,7 @@ def test_pairs_are_two_different_classes_uniformly():
     assert all(pair.b_image < (1000, 1000, 4000)[pair.b_class] for pair in pairs)
 
 
-def test_an_epoch_can_be_taken_up_at_any_batch():
+def test_an_epoch_can_be_resumed_at_any_batch():
     sampler = PairSampler([6, 6, 8], 2, seed=3)
     whole = list(sampler)
     sampler.start_at(1, 3)
@@ -244,7 +244,7 @@ def test_an_item_depends_on_its_index_only(dataset):
     assert not torch.equal(data[index].B, data[index._replace(b_seed=9)].B)
 
 
-def test_what_macs_and_windows_leave_in_class_folders_is_no_picture(dataset, caplog):
+def test_hidden_system_files_in_class_folders_are_ignored(dataset, caplog):
     before = find_classes(dataset, "train", CLASSES)
     for name in ("._0.png", ".DS_Store", "Thumbs.db", "desktop.ini", "parsings/._0.png"):
         (dataset / "train0-2" / name).write_bytes(b"\0\5\x16\7")
@@ -269,7 +269,7 @@ def test_maps_are_read_in_every_mode_that_programs_save(tmp_path, kind):
     assert np.array_equal(read_portrait(tmp_path / "a.png").parsing, labels)
 
 
-def test_a_map_of_colours_is_told(tmp_path):
+def test_a_map_of_colours_is_refused(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "parsings").mkdir()
     Image.new("RGB", (8, 8), (3, 5, 7)).save(tmp_path / "parsings" / "a.png")

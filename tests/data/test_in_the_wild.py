@@ -117,7 +117,7 @@ def test_labels_are_reduced_without_a_shift(deeplab, tmp_path, monkeypatch):
         assert np.array_equal(found, expected), size
 
 
-def test_the_parser_is_chosen_and_one_warning_tells_that_it_is_missing(tmp_path, caplog):
+def test_the_parser_is_chosen_and_one_warning_reports_that_it_is_missing(tmp_path, caplog):
     missing = tmp_path / "deeplab_model.pth"
     choose_face_parser("auto", CPU, missing)
     assert len(caplog.records) == 1
@@ -343,6 +343,6 @@ def test_two_people_have_two_faces_at_every_scale(scale):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (10_000, 10), (3, 100_000)])
-def test_photos_of_odd_shapes_are_told(size):
+def test_photos_of_odd_shapes_are_refused(size):
     with pytest.raises(UserError, match="no face found"):
         turn_upright(Image.new("RGB", size), "photo")

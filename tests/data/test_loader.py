@@ -1,4 +1,4 @@
-"""The worker processes of the loader: how they end, and what a run hears of it."""
+"""The loader's worker processes: how they end, and how the run reports it."""
 
 import multiprocessing
 import os
@@ -71,7 +71,7 @@ def test_workers_leave_signals_to_the_run_and_end_with_the_loop(dataset):
     assert multiprocessing.active_children() == []
 
 
-def test_a_mistake_found_in_a_worker_is_told_as_in_the_run_itself(dataset):
+def test_a_mistake_found_in_a_worker_is_reported_as_in_the_training_process(dataset):
     with make_loader(dataset, 1) as loader:
         for path in (dataset / "train0-2").glob("*.png"):
             path.write_bytes(b"no picture")

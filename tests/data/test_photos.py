@@ -1,4 +1,4 @@
-"""Which files are photos, how they are named, and what comes of each kind of file by each route (docs/photos.md)."""
+"""Which files are photos, what their outputs are called, and how each kind of file is read (docs/photos.md)."""
 
 import shutil
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def copy_of(source: Path) -> Callable[[Path], None]:
     return lambda path: shutil.copy(source, path)
 
 
-# File name -> how it is made. The rows of the table in docs/photos.md.
+# File names, and functions that make the files: the rows of the table in docs/photos.md.
 KINDS: dict[str, Callable[[Path], None]] = {
     "a.jpg": as_format("JPEG", quality=95),
     "a.JPEG": as_format("JPEG", quality=95),
@@ -160,7 +160,7 @@ def test_paths_as_people_paste_them(tmp_path, monkeypatch):
         assert find_photos(Path(text), OPTION) == [photo]
 
 
-def test_what_a_folders_run_passes_over_is_named_in_one_line(tmp_path, caplog):
+def test_files_of_a_folder_that_are_not_photos_are_named_in_one_line(tmp_path, caplog):
     shutil.copy(PHOTOS / "display_p3.jpg", tmp_path / "A.JPG")
     for name in ("._A.JPG", ".DS_Store", "Thumbs.db", "desktop.ini"):
         (tmp_path / name).write_bytes(b"\0\5\x16\7")

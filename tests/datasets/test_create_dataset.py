@@ -1,4 +1,4 @@
-"""Raw FFHQ-Aging -> training folders: every rule on both sides, every kind of faulty row."""
+"""Sorting FFHQ-Aging into training folders: each rule on both sides, and each kind of faulty row."""
 
 import csv
 import logging
@@ -78,7 +78,7 @@ def test_rows_are_read_as_they_occur():
     assert parse_row(ROW) == Labels(7, "30-39", 0.9, "male", 0.95, FaceAttributes(-3.5, 12, 4.2, 61, "Normal"))
     assert parse_row({**ROW, **NO_FACE}).face is None
     assert parse_row({**ROW, **dict.fromkeys(COLUMNS[5:], "-1.0")}).face is None
-    # One value that happens to be -1 is a value.
+    # A single value of -1 is a measurement.
     assert parse_row({**ROW, "head_yaw": "-1.0"}).face.yaw == -1
 
 
@@ -111,7 +111,7 @@ def write_labels(path: Path, rows: list[dict[str, str]]) -> Path:
 
 @pytest.fixture
 def raw(tmp_path):
-    """Six pictures; number 3 has no map, number 4 is missing, number 1005 lies in the second folder."""
+    """Six pictures: number 3 has no map, number 4 is missing, and number 1005 is in the second folder."""
     pixels = np.zeros((4, 4, 3), np.uint8)
     for number in (0, 1, 2, 3, 1005):
         path = tmp_path / "raw" / "ffhq_aging256x256" / image_path(number)
@@ -125,7 +125,7 @@ def raw(tmp_path):
     return tmp_path / "raw"
 
 
-def test_what_is_kept_and_dropped(run, raw, tmp_path):
+def test_which_pictures_are_used_and_left_out(run, raw, tmp_path):
     done = run(CREATE, "--folder", "raw", "--labels_file", "labels.csv", "--train_split", 1000)
     made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*males/*/*.png"))
     assert made == ["females/train0-2/00001.png", "males/test30-39/01005.png", "males/train30-39/00000.png"]
@@ -198,7 +198,7 @@ def test_what_a_spreadsheet_has_changed_is_known(column, text, is_date):
     assert isinstance(error.value, DateError) == is_date
 
 
-def test_dates_are_told_in_one_line(tmp_path, caplog):
+def test_dates_are_reported_in_one_line(tmp_path, caplog):
     changed = {"3-6": "06-Mar", "7-9": "09-Jul"}
     rows = [
         {**ROW, "image_number": str(number), "age_group": changed.get(CLUSTERS[number % 10], CLUSTERS[number % 10])}
@@ -260,7 +260,7 @@ def test_what_excel_saves_is_read(tmp_path, delimiter, encoding):
         ),
     ],
 )
-def test_a_mistake_is_told(run, raw, tmp_path, arguments, complaint):
+def test_a_mistake_is_reported(run, raw, tmp_path, arguments, complaint):
     (tmp_path / "empty").mkdir()
     (tmp_path / "short.csv").write_text("number,age\n1,2\n")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
@@ -305,7 +305,7 @@ def test_values_as_other_programs_write_them(column, text, attribute, value):
 
 @pytest.mark.parametrize(
     ("column", "text"),
-    # A separator of thousands must not turn picture 12000 into picture 12.
+    # A thousands separator must not turn picture 12000 into picture 12.
     [("image_number", "12.000"), ("image_number", "12,000"), ("head_yaw", "1614"), ("left_eye_occluded", "2300")],
 )
 def test_values_out_of_range_are_not_taken(column, text):

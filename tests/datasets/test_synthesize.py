@@ -132,7 +132,7 @@ def test_raw_layout_is_that_of_ffhq_aging(run, tmp_path):
         path = tmp_path / "raw" / "ffhq_aging256x256" / "00000" / f"{int(row['image_number']):05d}.png"
         assert path.is_file()
         assert (path.parent / "parsings" / path.name).is_file()
-    # Something for every rule that create_dataset drops pictures by.
+    # There are pictures for every rule by which create_dataset leaves some out.
     known = [row for row in rows if row["glasses"] != "-1"]
     assert len(known) < len(rows)
     assert any(float(row["age_group_confidence"]) <= 0.6 for row in rows)
@@ -188,7 +188,7 @@ def test_a_stopped_run_leaves_no_half_set(tmp_path, number):
 
 
 def test_contact_sheet_in_assets_is_the_renderers(tmp_path):
-    """The picture people see first shows what the code draws today."""
+    """The first picture of the README shows what the code draws today."""
     sheet = np.asarray(Image.open(ROOT / "assets" / "contact_sheet.jpg").convert("RGB")).astype(float)
     side = sheet.shape[1] // 8
     drawn = draw(sample_identity(0, 3), 18, side)[0]

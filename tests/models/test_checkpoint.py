@@ -1,4 +1,4 @@
-"""Weights on disk: whole or not at all."""
+"""Weights on disk are loaded and saved completely or not at all."""
 
 import pickle
 
@@ -99,7 +99,7 @@ def test_weights_that_other_programs_wrap_are_found(generator, tmp_path):
         ({"modulated": False}, "--use_modulated_conv"),
     ],
 )
-def test_what_does_not_fit_names_the_option_and_changes_nothing(file, change, option):
+def test_weights_that_do_not_fit_name_the_option_and_changes_nothing(file, change, option):
     other = Generator(GeneratorConfig(**{**vars(SMALL), **change}))
     before = {name: value.clone() for name, value in other.state_dict().items()}
     with pytest.raises(UserError, match=option) as error:

@@ -63,7 +63,7 @@ def test_variants_have_the_original_names_and_outputs(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_files_with_the_names_of_earlier_versions_load(variant):
-    """Those versions kept placeholders for norms, and every layer plain with `--conv_weight_norm false`."""
+    """Those versions counted placeholders for norms, and had only plain layers with `--conv_weight_norm false`."""
     new = Generator(replace(SMALL_G, **VARIANTS[variant]))
     expected = new.state_dict()
     unnormalized, plain = "normalize" in variant or variant == "neither", variant != "no_normalize_mlp"

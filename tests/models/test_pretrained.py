@@ -1,4 +1,4 @@
-"""Starting from another model: a wider generator makes the pictures of the narrower one."""
+"""Starting from another model: a widened generator makes the same pictures as before."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Going on from a training state, and from the weights of earlier versions."""
+"""Resuming from a training state, and from weights of earlier versions."""
 
 import torch
 
@@ -11,7 +11,7 @@ from tests.models.test_trainer import make_trainer
 
 
 def test_moments_in_another_order_are_not_given_to_the_wrong_parameters(tmp_path, caplog):
-    """Earlier versions had weight and bias the other way round with --conv_weight_norm false."""
+    """With --conv_weight_norm false, earlier versions had weight and bias in the opposite order."""
     trainer, folder = make_trainer(Execution()), CheckpointFolder(tmp_path)
     images, classes = (golden_input(name, (2, 3, 64, 64)) for name in "AB"), torch.tensor([0, 3])
     trainer.step(Batch(*images, classes, classes + 1))

@@ -119,7 +119,7 @@ def test_resumed_trainer_goes_on_as_the_first(trainer, batch):
 
 
 def test_a_checkpoint_of_earlier_releases_resumes_exactly(trainer, batch):
-    """Those kept a scheduler's state, and rates in the optimizers."""
+    """Earlier releases saved a scheduler's state, and learning rates in the optimizers."""
     trainer.start_epoch(51)
     trainer.step(batch)
     weights = {name: network.state_dict() for name, network in copy.deepcopy(trainer.networks).items()}
@@ -192,13 +192,13 @@ def gradients(module):
 
 @pytest.fixture
 def without_minibatch_statistic(monkeypatch):
-    """The one thing that sees the whole batch, and is each part's own."""
+    """Removes the minibatch statistic, which depends on the whole batch, but which each part computes itself."""
     monkeypatch.setattr("models.discriminator.minibatch_stddev", lambda features: torch.zeros(()))
 
 
 @pytest.fixture
 def in_float64():
-    """Where a gradient has a kink (absolute values, rectifiers), float32's rounding picks a side."""
+    """Computes in float64. At kinks of gradients (absolute values, rectifiers), float32 rounding decides the side."""
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)

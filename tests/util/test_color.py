@@ -1,4 +1,4 @@
-"""The numbers of a picture are read by what its file declares: profiles, depths, inks, gammas."""
+"""Pixel values are converted as the file declares: profiles, bit depths, inks, gammas."""
 
 import struct
 import zlib
@@ -67,7 +67,7 @@ def test_a_phones_display_p3_photo_has_the_astronauts_colours():
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
 def test_profiles_are_applied_in_every_format(tmp_path, suffix):
-    # A profile of swapped channels shows at once whether it was applied: sRGB's, red and blue exchanged.
+    # This profile, sRGB with red and blue exchanged, shows whether a profile was applied.
     profile = ImageCms.ImageCmsProfile(SRGB).tobytes()
     swapped = profile.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
     quality = {} if suffix in (".png", ".tif") else {"quality": 95}
@@ -92,7 +92,7 @@ def test_grey_profiles(tmp_path):
     for mode, color in (("L", 55), ("LA", (55, 255))):
         found = first_pixel(saved(tmp_path / f"{mode}.png", mode, color, icc_profile=linear))
         assert np.abs(np.subtract(found, 128)).max() <= 1
-    # Programs also leave a colour profile in pictures that were made grey.
+    # Programs leave a colour profile in pictures that they turn grey.
     colored = saved(tmp_path / "rgb.jpg", "L", 77, icc_profile=ImageCms.ImageCmsProfile(SRGB).tobytes())
     assert np.abs(np.subtract(first_pixel(colored), 77)).max() <= 1
 
@@ -219,7 +219,7 @@ def test_primaries_of_heic_without_a_profile(tmp_path):
 
 
 @pytest.mark.parametrize("profile", [b"no profile" * 20, icc(b"CMYK", b"Lab ", b"prtr", {})])
-def test_a_profile_that_cannot_be_used_is_told_and_the_colours_stay(tmp_path, caplog, profile):
+def test_a_profile_that_cannot_be_used_is_reported_and_the_colours_stay(tmp_path, caplog, profile):
     path = saved(tmp_path / "a.png", "RGB", (200, 30, 60), icc_profile=profile)
     assert first_pixel(path) == [200, 30, 60]
     assert len(caplog.records) == 1

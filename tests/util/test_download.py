@@ -1,4 +1,4 @@
-"""Fetching the published files from a server that misbehaves in every way real ones do."""
+"""Downloading the published files from servers that misbehave as real ones do."""
 
 import hashlib
 import http.server
@@ -21,7 +21,7 @@ from util.unpack import MARKER, unpack
 
 CONTENT = bytes(range(256)) * 10000  # 2.5 MB
 MD5 = hashlib.md5(CONTENT).hexdigest()
-# No pauses between tries; three in vain.
+# Three tries may fail, without pauses.
 NETWORK = Network(retry=Retry(3, backoff_factor=0, status_forcelist=(429, 500, 503)), timeout=(2, 0.4))
 
 Answer = Callable[["Handler"], None]
@@ -33,7 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append((self.path.split("?")[0], self.headers.get("Range"), self.path))
         answers = self.server.answers[self.path.split("?")[0]]
-        # The last answer is given again and again.
+        # The last answer is repeated.
         (answers.pop(0) if len(answers) > 1 else answers[0])(self)
 
     def reply(self, body: bytes, code: int = 200, length: int | None = None, **headers: str) -> None:
@@ -49,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def whole(handler: Handler) -> None:
-    """A good server: honours ranges."""
+    """A good server, which supports ranges."""
     wanted = handler.headers.get("Range")
     if wanted is None:
         handler.reply(CONTENT)
@@ -64,7 +64,7 @@ def no_ranges(handler: Handler) -> None:
 
 
 def drops(handler: Handler) -> None:
-    """Breaks off in the middle of what is asked for."""
+    """Closes the connection in the middle of the requested bytes."""
     start = int((handler.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
     rest = CONTENT[start:]
     handler.reply(
@@ -114,7 +114,7 @@ def some_page(handler: Handler) -> None:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Answers each path by its list of behaviours, and remembers what was asked."""
+    """Answers each path by its list of behaviours, and records the requests."""
 
     daemon_threads = True
 
@@ -161,7 +161,7 @@ def test_a_file_with_right_size_and_wrong_bytes_is_fetched_again(server, file, t
 
 
 @pytest.mark.parametrize("answers", [[drops, whole], [drops] * 5 + [whole], [slow, busy, whole], [drops, no_ranges]])
-def test_what_passes_is_waited_out(server, file, tmp_path, answers):
+def test_temporary_failures_are_waited_out(server, file, tmp_path, answers):
     server.answers["/first"] = list(answers)
     fetch(file, tmp_path, NETWORK)
     assert (tmp_path / "folder" / "weights.pth").read_bytes() == CONTENT
@@ -209,7 +209,7 @@ def test_the_second_source_helps_out(server, file, tmp_path, bad):
         (slow, "no answer in time"),
     ],
 )
-def test_nothing_wrong_takes_the_final_name(server, file, tmp_path, caplog, bad, complaint):
+def test_a_wrong_file_never_takes_the_final_name(server, file, tmp_path, caplog, bad, complaint):
     server.answers = {"/first": [bad], "/second": [bad]}
     with pytest.raises(UserError, match=complaint):
         fetch(file, tmp_path, NETWORK)
@@ -277,7 +277,7 @@ def test_a_zip_ends_as_its_folder(server, tmp_path, prefix):
     assert [path.name for path in folder.parent.iterdir()] == ["males_model"]
     assert download({"males_model": file}, tmp_path, NETWORK) == []
     assert len(server.asked) == 1
-    # A lost or changed file is noticed.
+    # A missing or changed file is detected.
     (folder / "opt.txt").unlink()
     assert download({"males_model": file}, tmp_path, NETWORK) == []
     assert (folder / "opt.txt").read_bytes() == b"options"

@@ -1,4 +1,4 @@
-"""How commands end, and how much they say."""
+"""Exit codes of commands, and how many of their warnings are shown."""
 
 import os
 import signal
@@ -63,8 +63,8 @@ def test_ctrl_c_while_train_py_is_imported_shows_no_traceback(tmp_path):
         assert process.stdout is not None
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
-    assert told == "interrupted\n"
+        _, errors = process.communicate(timeout=10)
+    assert errors == "interrupted\n"
 
 
 def test_ctrl_c_during_imports_shows_no_traceback(tmp_path):
@@ -76,6 +76,6 @@ def test_ctrl_c_during_imports_shows_no_traceback(tmp_path):
         assert process.stdout is not None
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=10)
-    assert told == "interrupted\n"
+        _, errors = process.communicate(timeout=10)
+    assert errors == "interrupted\n"
     assert process.returncode == -signal.SIGINT

@@ -1,4 +1,4 @@
-"""Folders of results: built aside, never mixed, and replaced only when that is asked for."""
+"""Folders of results appear completely, are never mixed, and are replaced only with --overwrite."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_folder_takes_its_name_when_it_is_whole(tmp_path):
+def test_a_folder_takes_its_name_when_it_is_complete(tmp_path):
     build(tmp_path / "new" / "out", "first")
     assert names(tmp_path / "new") == ["out"]
     assert names(tmp_path / "new" / "out") == [MARKER, "first"]
@@ -39,7 +39,7 @@ def test_another_result_is_refused_or_replaced_as_a_whole(tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UserError, OSError(28, "No space left on device")])
-def test_what_is_broken_off_leaves_nothing_and_changes_nothing(tmp_path, error):
+def test_an_interrupted_build_leaves_and_changes_nothing(tmp_path, error):
     out = tmp_path / "out"
     build(out, "first")
 
@@ -54,7 +54,7 @@ def test_what_is_broken_off_leaves_nothing_and_changes_nothing(tmp_path, error):
     assert names(tmp_path) == ["out"]
 
 
-def test_the_rest_of_a_killed_run_is_not_used(tmp_path):
+def test_leftovers_of_a_killed_run_are_not_used(tmp_path):
     stopped = atomic_folder(tmp_path / "out", overwrite=False)
     (stopped.__enter__() / "half").write_text("half")
     assert names(tmp_path) == ["out.part"]

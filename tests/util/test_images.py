@@ -1,4 +1,4 @@
-"""Pictures of every kind come in as upright 8-bit RGB."""
+"""Pictures of every kind are read as upright 8-bit RGB."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Progress in a file is a few lines; a pool stops at the first error."""
+"""Progress in a file takes a few lines, and a pool stops at the first error."""
 
 import threading
 import time

@@ -46,7 +46,7 @@ def progress(pairs: int) -> Progress:
 
 @contextmanager
 def visdom_server(port, folder):
-    # Started by python -m visdom.server, the server would first download scripts for its page.
+    # `python -m visdom.server` would first download scripts for the server's page.
     start = "from visdom.server.run_server import main; main()"
     command = [sys.executable, "-c", start, "-port", str(port), "-env_path", str(folder), "--hostname", "127.0.0.1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -93,11 +93,11 @@ def test_visdom_comes_late_goes_and_comes_back(tmp_path, port, caplog):
         found = windows(address, "people")
         assert set(found) == {"1_losses", "1_pictures"}
         curve = found["1_losses"]["content"]["data"][0]
-        # The curve includes what happened before the server came.
+        # The curve includes the losses from before the server started.
         assert curve["x"] == [1, 2, 3]
         assert curve["y"] == [1.5] * 3
         assert "A real 0-2" in found["1_pictures"]["content"]["caption"]
-        # One row a side: two pictures of 8 pixels with visdom's margins beside each other, though four could be.
+        # Each side has its row: two pictures of 8 pixels with visdom's margins, although four would fit.
         src = found["1_pictures"]["content"]["src"]
         assert Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))).size == (24, 24)
     shown.losses(progress(4), LOSSES)
@@ -218,13 +218,13 @@ def test_the_html_log_is_readable_from_disk_newest_first(run, dataset, tmp_path)
     assert "http" not in text.replace("http-equiv", "")
 
 
-def test_training_tells_speed_and_memory_and_sums_up_each_epoch(run, dataset, tmp_path):
+def test_training_logs_speed_and_memory_and_summarises_each_epoch(run, dataset, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    arguments = [*TINY, "--dataroot", "people", "--batchSize", 2, "--display_id", 0, "--name", "told"]
+    arguments = [*TINY, "--dataroot", "people", "--batchSize", 2, "--display_id", 0, "--name", "logged"]
     arguments += ["--print_freq", 2, "--display_freq", 6, "--tensorboard"]
     run("train.py", *arguments, "--epochs", 2)
     run("train.py", *arguments, "--epochs", 3, "--continue_train")
-    folder = tmp_path / "checkpoints" / "told"
+    folder = tmp_path / "checkpoints" / "logged"
     lines = (folder / "loss_log.txt").read_text().splitlines()
     assert len(lines) == 9
     for line in lines:
@@ -325,7 +325,7 @@ def test_logs_are_cut_at_the_position_that_a_run_resumes_from(tmp_path):
         lines = (len((tmp_path / name).read_text().splitlines()) for name in names)
         return (*lines, len(list((tmp_path / "web" / "images").iterdir())))
 
-    # The state of the end of the second epoch is that of the third's beginning.
+    # The end of the second epoch is the beginning of the third.
     truncate_logs(tmp_path, epoch=3, pairs=0, total_pairs=16)
     assert left() == (4, 4, 3, 4)
     truncate_logs(tmp_path, epoch=2, pairs=4, total_pairs=12)
@@ -357,11 +357,11 @@ def test_tensorboard_shows_losses_speed_and_pictures(tmp_path):
     events = accumulator.EventAccumulator(str(tmp_path / "pictures" / "tensorboard"))
     events.Reload()
     (image,) = events.Images("pictures")
-    # A row a side.
+    # Each side has its row.
     assert (image.step, image.width, image.height) == (3, 16, 16)
 
 
-def test_without_tensorboard_the_command_that_installs_it_is_told(tmp_path, monkeypatch):
+def test_without_tensorboard_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UserError, match=r"pip install tensorboard==2\.21\.0"):
         TensorBoard(tmp_path, 0, picture_every=1)

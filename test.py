@@ -32,7 +32,7 @@ from util.provenance import ProvenanceRecord
 
 logger = logging.getLogger(__name__)
 
-# Before the work starts, results of this many faces in a photo are checked, and those of further faces later.
+# Results of this many faces in a photo are checked before the work starts, and further ones when they are made.
 _FACES_CHECKED = 9
 
 

@@ -116,7 +116,7 @@ def output_names(photos: Sequence[Path], endings: Sequence[str], *, ascii_only: 
     taken: set[str] = set()
     names = []
     for photo in photos:
-        # The ASCII spelling may contain a slash: that of the character for one half is 1/2.
+        # The ASCII spelling may contain a slash: the character for one half becomes 1/2.
         stem = unidecode(photo.stem).replace("/", "-").strip() or "photo" if ascii_only else photo.stem
         for name in chain([stem], (f"{stem}_{number}" for number in count(2))):
             # For many file systems, x.jpg and X.jpg are one file, and so are two encodings of an umlaut.

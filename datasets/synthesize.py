@@ -88,7 +88,7 @@ def main() -> int:
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: give 0 or more")
     if not _SMALLEST <= options.size <= _LARGEST:
-        raise UserError(f"--size {options.size}: give {_SMALLEST} to {_LARGEST} pixels")
+        raise UserError(f"--size {options.size}: must be from {_SMALLEST} to {_LARGEST}")
     with atomic_folder(options.out, overwrite=options.overwrite) as folder:
         draw_population(options, folder)
     logger.info("done: %s", options.out)

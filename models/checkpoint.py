@@ -166,7 +166,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
 
 
 def export_half(source: Path, target: Path) -> None:
-    """Copies a file of weights in half precision, for publishing. `load_weights` reads both alike."""
+    """Copies a file of weights in half precision, for publishing. `load_weights` reads such files, too."""
     write_tensors(target, {name: value.half() for name, value in read_tensors(source).items()})
 
 

@@ -22,7 +22,7 @@ from util.video import write_video
 # Pillow, and programs that open pictures with it, refuse larger ones.
 _MOST_PIXELS = 178_000_000
 
-# The options that a portrait depends on, and those that what a model makes of it depends on as well.
+# A portrait depends on the first options; a model's outputs depend on the second ones as well.
 _PORTRAIT_SETTINGS = ("in_the_wild", "parser", "face", "output_size", "loadSize")
 MODEL_SETTINGS = ("fineSize", "resize_or_crop", "sort_order", "precision", "no_moving_avg", "no_cond_noise")
 

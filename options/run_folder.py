@@ -22,7 +22,7 @@ def locked_run_folder(options: argparse.Namespace) -> Iterator[CheckpointFolder]
     """Keeps other runs out of a run's folder. A dry run only checks the folder and writes no lock.
 
     Raises:
-        UserError: another run uses the folder, it holds nothing to resume, or a new run would replace what it holds.
+        UserError: another run uses the folder, it holds nothing to resume, or a new run would replace its files.
     """
     folder = CheckpointFolder(options.checkpoints_dir / options.name)
     if not is_main_process():
@@ -44,7 +44,7 @@ def locked_run_folder(options: argparse.Namespace) -> Iterator[CheckpointFolder]
 def start_or_resume(
     options: argparse.Namespace, folder: CheckpointFolder, trainer: Trainer, sampler: PairSampler
 ) -> Position:
-    """Returns where the run begins or goes on, and removes from the logs what was logged after that position.
+    """Returns the position where the run begins or resumes, and removes later entries from its logs.
 
     If the run overwrites another one, that run's files are removed. Other files in the folder stay.
 

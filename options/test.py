@@ -117,13 +117,15 @@ def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None)
     if any(getattr(options, name) for name in _PHOTO_ACTIONS) and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
     if options.portrait and any(getattr(options, name) for name in _PHOTO_ACTIONS[:-1]):
-        raise UserError("--portrait: makes nothing else; leave it out, or the options of what a model makes")
+        raise UserError(
+            "--portrait: cannot be combined with --traverse, --deploy or --compare_to_trained_outputs; leave it or them out"
+        )
     check_effects(options, parser, _NEEDS)
     for name in non_default_values(options, parser, _PAGE_OPTIONS) if options.image_path_file else ():
         logger.warning("--%s: has no effect on photos; it is for the page of test images", name)
     if options.compare_to_trained_outputs:
         if options.ages and not options.deploy:
-            raise UserError("--ages: leave it out with --compare_to_trained_outputs, whose series is between classes")
+            raise UserError("--ages: has no effect on the series of --compare_to_trained_outputs; leave it out")
         number, jump, last = options.compare_to_trained_class, options.trained_class_jump, len(options.sort_order) - 1
         if not jump <= number <= last - jump:
             raise UserError(

@@ -49,7 +49,7 @@ def to_srgb(image: Image.Image, background: int, path: Path) -> Image.Image:
         if profile or colors.mode == "LAB":
             colors = _convert_by_profile(colors, profile)
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        logger.warning("%s: its colour profile cannot be used (%s); its colours are taken as sRGB", path, error)
+        logger.warning("%s: its colour profile cannot be used (%s); its colours are read as sRGB", path, error)
     colors = colors.convert("RGB")
     if alpha is None:
         return colors

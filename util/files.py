@@ -57,7 +57,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes private files; the user's umask decides what a finished file allows.
+        # mkstemp makes private files; finished files get the permissions of the user's umask.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -103,7 +103,7 @@ def atomic_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def check_replaceable(target: Path, *, overwrite: bool) -> None:
-    """Protects what is in a folder: new results neither mix with it nor replace it without the user's consent.
+    """Protects the content of a folder: new results neither mix with it nor replace it without --overwrite.
 
     Raises:
         UserError: `target` cannot be replaced, holds files that this project did not make, or holds a result while

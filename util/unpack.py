@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from util.errors import UserError
 
-# This file in the unpacked folder records which zip it came from, and what that zip held.
+# This file in an unpacked folder records the md5 and the file list of its zip.
 MARKER = ".unpacked.json"
 
 # Path inside the folder -> size in bytes, CRC-32.

@@ -11,7 +11,7 @@ from util.errors import UserError
 from util.files import atomic_path
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, crf: int = 16) -> int:
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, crf: int) -> None:
     """Encodes frames one by one: H.264, yuv420p, the index in front. The file is written atomically.
 
     Args:
@@ -21,13 +21,9 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, c
         fps: frames per second.
         crf: quality, from 1 (best) to 51.
 
-    Returns:
-        How many frames were written.
-
     Raises:
         UserError: the file cannot be written.
     """
-    count = 0
     with atomic_path(path) as temporary:
         try:
             with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
@@ -35,18 +31,16 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, c
                     "libx264", rate=Fraction(fps), options={"crf": str(crf), "preset": "medium"}
                 )
                 stream.pix_fmt = "yuv420p"
-                for pixels in frames:
+                for number, pixels in enumerate(frames):
                     even = _with_even_sides(pixels)
-                    if count == 0:
+                    if number == 0:
                         stream.height, stream.width = even.shape[:2]
                     container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
-                    count += 1
                 container.mux(stream.encode())
         except av.FFmpegError as error:
             if isinstance(error, OSError):
                 raise  # atomic_path reports full disks and the like.
             raise UserError(f"{path}: the video cannot be written ({error}); try another --output_size") from error
-    return count
 
 
 def _with_even_sides(pixels: np.ndarray) -> np.ndarray:

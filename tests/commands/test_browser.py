@@ -182,7 +182,7 @@ def test_the_input_and_six_ages_fit_a_phone_and_headings_stay_in_sight(browser, 
 
 def test_a_video_plays(browser, tmp_path):
     frames = [np.full((64, 64, 3), 10 * number, np.uint8) for number in range(20)]
-    write_video(tmp_path / "a b.mp4", frames, 20)
+    write_video(tmp_path / "a b.mp4", frames, 20, crf=16)
     (tmp_path / "index.html").write_text('<video src="a b.mp4" muted></video>')
     page = open_page(browser, tmp_path / "index.html")
     page.wait_for_function("document.querySelector('video').readyState >= 2")

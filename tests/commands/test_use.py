@@ -313,7 +313,7 @@ def test_a_video_that_fails_leaves_the_old_one(tmp_path):
         raise UserError("the next frame is lost")
 
     with pytest.raises(UserError):
-        write_video(path, frames(), 20)
+        write_video(path, frames(), 20, crf=16)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -323,8 +323,9 @@ def test_odd_sides_of_a_video_are_padded(tmp_path):
     frame = np.zeros((17, 33, 3), np.uint8)
     frame[-1], frame[:, -1] = 255, 255
     path = tmp_path / "a.mp4"
-    assert write_video(path, [frame] * 3, Fraction("23.976"), crf=1) == 3
+    write_video(path, [frame] * 3, Fraction("23.976"), crf=1)
     with av.open(str(path)) as video:
+        assert video.streams.video[0].frames == 3
         assert abs(video.streams.video[0].average_rate - Fraction("23.976")) < 1e-6
         shown = next(video.decode(video=0)).to_ndarray(format="rgb24")
     assert shown.shape == (18, 34, 3)

@@ -221,7 +221,7 @@ def test_a_repeated_picture_counts_once(tmp_path, caplog):
     assert labels[1].face is not None
     assert labels[1].face.glasses == "Dark"
     assert [message.split(": ")[1].split(";")[0] for message in caplog.messages] == [
-        "picture 1 again",
+        "repeats picture 1",
         "picture 2 has another gender or age group in an earlier line",
     ]
     assert tally.counts == {("?", "?", "contradictory rows"): 1}
@@ -248,7 +248,7 @@ def test_what_excel_saves_is_read(tmp_path, delimiter, encoding):
         (["--folder", "nowhere", "--labels_file", "labels.csv"], "--folder nowhere"),
         (["--folder", "raw", "--labels_file", "short.csv"], "no column image_number"),
         (["--folder", "raw", "--labels_file", "binary.csv"], "binary.csv"),
-        (["--folder", "empty", "--labels_file", "labels.csv"], "none of the pictures"),
+        (["--folder", "empty", "--labels_file", "labels.csv"], "no picture of"),
         (["--folder", "raw", "--labels_file", "labels.csv", "--classes", "1-99"], "--classes 1-99"),
         (["--folder", "raw", "--labels_file", "labels.csv", "--workers", "0"], "--workers"),
         *(

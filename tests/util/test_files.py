@@ -75,10 +75,10 @@ def test_files_of_the_users_are_never_removed(tmp_path, place):
 
 def test_what_cannot_be_replaced_is_reported(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("mine")
-    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "link").symlink_to(tmp_path / "broken link")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    for target, complaint in (("file", "a file"), ("link", "nowhere"), ("here", "new folder inside it")):
+    for target, complaint in (("file", "a file"), ("link", "broken link"), ("here", "new folder inside it")):
         with pytest.raises(UserError, match=complaint):
             build(tmp_path / target, "first", overwrite=True)
 

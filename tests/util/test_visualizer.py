@@ -308,7 +308,7 @@ def test_the_summary_has_a_row_for_each_epoch(tmp_path):
 def test_logs_are_cut_at_the_position_that_a_run_resumes_from(tmp_path):
     metrics = MetricsLog(tmp_path)
     history = History(metrics.path)
-    sinks = [LossLog(tmp_path), metrics, Summary(tmp_path, history), HtmlLog(tmp_path, "Cut", history, 1)]
+    sinks = [LossLog(tmp_path), metrics, Summary(tmp_path, history), HtmlLog(tmp_path, "Cut", history, 1, {})]
     shown = Visualizer(sinks, history)
     for epoch in (1, 2, 3):
         for pairs in (4, 8):
@@ -392,5 +392,5 @@ def test_long_histories_are_thinned(tmp_path):
     for pairs in range(5000):
         history.add(progress(pairs), LOSSES)
     assert 900 <= len(history.series()["loss_D_real"]) <= 1100
-    HtmlLog(tmp_path, "Long", history, 1).pictures(progress(5000), PICTURES)
+    HtmlLog(tmp_path, "Long", history, 1, {}).pictures(progress(5000), PICTURES)
     assert (tmp_path / "web" / "index.html").stat().st_size < 100_000

@@ -36,13 +36,13 @@ class HtmlLog(PictureSink):
         title: str,
         history: History,
         picture_every: int,
-        charts: Mapping[str, Sequence[str]] | None = None,
+        charts: Mapping[str, Sequence[str]],
     ) -> None:
         self._page = folder / "web" / "index.html"
         self._title = title
         self._history = history
         self.picture_every = picture_every
-        self._charts = charts or {}
+        self._charts = charts
 
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
         images = self._page.parent / "images"
@@ -61,7 +61,7 @@ class HtmlLog(PictureSink):
     def _curves(self) -> list[dom_tag]:
         series = self._history.series()
         others = [name for name in series if not any(name in names for names in self._charts.values())]
-        charts = {**self._charts, "Other losses" if self._charts else "Losses": others}
+        charts = {**self._charts, "Other losses": others}
         groups = {title: {name: series[name] for name in names if name in series} for title, names in charts.items()}
         return [line_chart(title, group, "training pairs", "loss") for title, group in groups.items() if group]
 

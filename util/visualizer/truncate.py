@@ -11,7 +11,7 @@ from util.files import atomic_path
 
 
 def truncate_logs(folder: Path, *, epoch: int, pairs: int, total_pairs: int) -> None:
-    """Removes what was logged after a position, and replaces each file atomically. Call it before logs are opened.
+    """Removes log entries after a position, and replaces each file atomically. Call it before logs are opened.
 
     Args:
         folder: the run's folder.

@@ -117,9 +117,7 @@ def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None)
     if any(getattr(options, name) for name in _PHOTO_ACTIONS) and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
     if options.portrait and any(getattr(options, name) for name in _PHOTO_ACTIONS[:-1]):
-        raise UserError(
-            "--portrait: cannot be combined with --traverse, --deploy or --compare_to_trained_outputs; leave it or them out"
-        )
+        raise UserError("--portrait: excludes --traverse, --deploy and --compare_to_trained_outputs; leave them out")
     check_effects(options, parser, _NEEDS)
     for name in non_default_values(options, parser, _PAGE_OPTIONS) if options.image_path_file else ():
         logger.warning("--%s: has no effect on photos; it is for the page of test images", name)

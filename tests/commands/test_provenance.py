@@ -167,7 +167,7 @@ def test_a_published_model_that_is_not_there_is_one_command_away(run, tmp_path):
 
 def test_a_portrait_excludes_what_a_model_makes(run):
     done = run("test.py", "--portrait", "--traverse", "--image_path_file", "x.png", code=2)
-    assert "--portrait: makes nothing else" in done.stderr.splitlines()[-1]
+    assert "--portrait: excludes --traverse" in done.stderr.splitlines()[-1]
 
 
 def test_each_face_of_a_photo(run, tmp_path):

@@ -43,35 +43,8 @@ class SelectedPicture:
     relative_path: Path
 
 
-class Tally:
-    """Counts, for each class and gender, the pictures of each phase and those left out for each reason."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, str, str]] = Counter()
-
-    def add(self, cluster: str, gender: str, outcome: str) -> None:
-        """Counts a picture; the outcome is a phase or a reason."""
-        self.counts[cluster, gender, outcome] += 1
-
-    def table(self) -> str:
-        """A row for each class and gender; columns for the phases, then the reasons."""
-        phases = ["train", "test"]
-        reasons = sorted({outcome for _, _, outcome in self.counts} - set(phases))
-        rows = sorted({key[:2] for key in self.counts}, key=_order)
-        head = ["class", "gender", *phases, *reasons]
-        body = [[*row, *(str(self.counts[*row, outcome]) for outcome in phases + reasons)] for row in rows]
-        total = [str(sum(self.counts[*row, outcome] for row in rows)) for outcome in phases + reasons]
-        lines = [head, *body, ["all", "", *total]]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
-        )
-
-
-def _order(row: tuple[str, str]) -> tuple[float, str]:
-    """The key that sorts by age, then gender; unknown ones come last."""
-    cluster, gender = row
-    return (math.inf if cluster == _UNKNOWN else age_range(cluster)[0]), gender
+# How many pictures of a class and gender had an outcome: a phase, or a reason to leave them out.
+Tally = Counter[tuple[str, str, str]]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -122,11 +95,11 @@ def main() -> int:
         selected = sort_pictures(raw, labels, options.train_split, options.classes, tally)
         if not selected:
             raise UserError(
-                f"--folder {raw}: no picture of {options.labels_file} can be used. The reasons:\n{tally.table()}"
+                f"--folder {raw}: no picture of {options.labels_file} can be used. The reasons:\n{tally_table(tally)}"
             )
         with ThreadPoolExecutor(options.workers) as pool:
             run_all(pool, partial(copy_picture, folders=folders, link=options.link), selected, unit="picture")
-    logger.info("%s", tally.table())
+    logger.info("%s", tally_table(tally))
     return 0
 
 
@@ -143,7 +116,7 @@ def read_labels(labels_file: Path, tally: Tally) -> dict[int, Labels]:
         try:
             labels = ffhq_aging.parse_row(row)
         except RowError as error:
-            tally.add(_UNKNOWN, _UNKNOWN, "faulty row")
+            tally[_UNKNOWN, _UNKNOWN, "faulty row"] += 1
             if isinstance(error, DateError):
                 dates.append(f"{error} in line {line}")
             else:
@@ -162,7 +135,7 @@ def read_labels(labels_file: Path, tally: Tally) -> dict[int, Labels]:
         elif first is not labels:
             logger.warning("%s, line %d: repeats picture %d; its first line counts", labels_file, line, number)
     for number in contradicted:
-        tally.add(_UNKNOWN, _UNKNOWN, "contradictory rows")
+        tally[_UNKNOWN, _UNKNOWN, "contradictory rows"] += 1
         del found[number]
     if dates:
         logger.warning(
@@ -183,7 +156,7 @@ def sort_pictures(
     for number, of_picture in labels.items():
         source = raw / ffhq_aging.image_path(number)
         outcome = reason_to_leave_out(of_picture, source, classes) or ("train" if number < train_split else "test")
-        tally.add(of_picture.cluster, of_picture.gender, outcome)
+        tally[of_picture.cluster, of_picture.gender, outcome] += 1
         if outcome in ("train", "test"):
             selected.append(
                 SelectedPicture(source, of_picture.gender, Path(f"{outcome}{of_picture.cluster}") / source.name)
@@ -219,6 +192,24 @@ def copy_picture(selected: SelectedPicture, folders: Mapping[str, Path], *, link
             os.link(source, copy)
         except OSError as error:
             raise UserError(f"--link: {source} cannot be linked ({error.strerror}); leave --link out") from error
+
+
+def tally_table(tally: Tally) -> str:
+    """A row for each class and gender; columns for the phases, then the reasons."""
+    phases = ["train", "test"]
+    outcomes = phases + sorted({outcome for _, _, outcome in tally} - set(phases))
+    rows = sorted({key[:2] for key in tally}, key=_order)
+    body = [[*row, *(str(tally[*row, outcome]) for outcome in outcomes)] for row in rows]
+    total = [str(sum(tally[*row, outcome] for row in rows)) for outcome in outcomes]
+    lines = [["class", "gender", *outcomes], *body, ["all", "", *total]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def _order(row: tuple[str, str]) -> tuple[float, str]:
+    """The key that sorts by age, then gender; unknown ones come last."""
+    cluster, gender = row
+    return (math.inf if cluster == _UNKNOWN else age_range(cluster)[0]), gender
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 # Each core runs a test process, so more threads would slow them down. This must be set before torch is imported.
@@ -79,3 +80,9 @@ def tiny_model(tmp_path) -> str:
     options = f"ngf: 4\ngen_dim_per_style: 2\nloadSize: 16\nfineSize: 16\nsort_order: {','.join(CLASSES)}\n"
     (folder.path / "opt.txt").write_text(options)
     return "tiny"
+
+
+@pytest.fixture
+def use(run, tiny_model) -> Run:
+    """Runs test.py with the tiny model."""
+    return partial(run, "test.py", "--name", tiny_model, "--gpu_ids", -1)

@@ -25,14 +25,6 @@ def portraits(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def use(run, tiny_model):
-    def use(*arguments, code=0):
-        return run("test.py", "--name", tiny_model, "--gpu_ids", -1, *arguments, code=code)
-
-    return use
-
-
 def test_the_same_photo_with_the_same_settings_may_be_made_again(use, portraits):
     asked = ("--traverse", "--make_video", "--deploy", "--full_progression")
     use(*asked, "--image_path_file", "a/0.png")

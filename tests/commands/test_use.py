@@ -32,14 +32,6 @@ def photo(tmp_path):
     return target
 
 
-@pytest.fixture
-def use(run, tiny_model):
-    def use(*arguments, code=0):
-        return run("test.py", "--name", tiny_model, "--gpu_ids", -1, *arguments, code=code)
-
-    return use
-
-
 def pixels(path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,12 +51,12 @@ run_command(main)
     assert lines[-1] == "and 15 more like this: line 26: no value"
 
 
-def test_ctrl_c_while_train_py_is_imported_shows_no_traceback(tmp_path):
-    # The first large library that train.py imports.
-    (tmp_path / "torch.py").write_text("import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+def interrupt_import(folder: Path, module: str, command: list[str]) -> int:
+    """Sends Ctrl-C while the command imports a slow module; returns its exit code."""
+    (folder / f"{module}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     with subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py")],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        [sys.executable, *command],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -65,17 +66,10 @@ def test_ctrl_c_while_train_py_is_imported_shows_no_traceback(tmp_path):
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
     assert errors == "interrupted\n"
+    return process.returncode
 
 
 def test_ctrl_c_during_imports_shows_no_traceback(tmp_path):
-    (tmp_path / "slow.py").write_text("import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n")
-    program = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}]; import util.errors; import slow"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "importing\n"
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
-    assert errors == "interrupted\n"
-    assert process.returncode == -signal.SIGINT
+    # torch is the first large library that train.py imports.
+    interrupt_import(tmp_path, "torch", [str(ROOT / "train.py")])
+    assert interrupt_import(tmp_path, "slow", ["-c", "import util.errors; import slow"]) == -signal.SIGINT

@@ -18,18 +18,7 @@ from options.base import (
     parse,
 )
 from options.non_default import check_effects, non_default_values
-from options.types import (
-    ages,
-    anchor_step,
-    frame_rate,
-    integer,
-    limit,
-    path,
-    picture_size,
-    positive_int,
-    random_seed,
-    relative_name,
-)
+from options.types import ages, frame_rate, integer, limit, number, path, positive_int, relative_name
 from util.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -68,7 +57,8 @@ def test_parser() -> CommandParser:
     what.add_argument("--deploy", action="store_true", help="the input, and a picture at each anchor age")
     what.add_argument("--full_progression", action="store_true", help="with --deploy: put these pictures in one row")
     what.add_argument("--ages", type=ages, metavar="YEARS", help="make these ages instead, such as 4,21.5,63")
-    what.add_argument("--interp_step", type=anchor_step, default=0.5, help="step from one anchor to the next")
+    # A smaller step would make thousands of frames without a visible difference.
+    what.add_argument("--interp_step", type=number(0.001, 1), default=0.5, help="step from one anchor to the next")
     what.add_argument(
         "--portrait", action="store_true", help="make only the portrait that a model would get; no model is needed"
     )
@@ -91,10 +81,14 @@ def test_parser() -> CommandParser:
     results.add_argument(
         "--ascii_names", action="store_true", help="spell the names of results in plain ASCII, for old players"
     )
-    results.add_argument("--output_size", type=picture_size, help="pixels that pictures and videos are scaled to")
+    results.add_argument(
+        "--output_size", type=integer(16, 8192), help="pixels that pictures and videos are scaled to"
+    )
     results.add_argument("--fps", type=frame_rate, default=Fraction(20), help="frames per second of videos")
     results.add_argument("--crf", type=integer(1, 51), default=16, help="quality of videos, from 1 (best) to 51")
-    results.add_argument("--random_seed", type=random_seed, default=-1, help="seed of the noise; -1 draws a new seed")
+    results.add_argument(
+        "--random_seed", type=integer(-1, 2**32 - 1), default=-1, help="seed of the noise; -1: a new one"
+    )
     results.add_argument(
         "--precision", choices=get_args(Precision), default="fp32", help="precision of the networks' arithmetic"
     )

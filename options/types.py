@@ -47,10 +47,6 @@ LARGEST = 2**31 - 1
 positive_int = integer(1, LARGEST)
 non_negative_int = integer(0, LARGEST)
 non_negative_float = number(0, 1e100)
-picture_size = integer(16, 8192)
-# A smaller step would make thousands of frames without a visible difference.
-anchor_step = number(0.001, 1)
-random_seed = integer(-1, 2**32 - 1)
 
 
 def limit(text: str) -> float:

@@ -185,19 +185,8 @@ def test_without_a_server_training_goes_on_after_one_warning(run, dataset, port)
 
 
 def test_the_html_log_is_readable_from_disk_newest_first(run, dataset, tmp_path):
-    arguments = [
-        *TINY,
-        "--dataroot",
-        "people",
-        "--batchSize",
-        2,
-        "--display_id",
-        0,
-        "--name",
-        "log",
-        "--print_freq",
-        2,
-    ]
+    common = "--dataroot people --batchSize 2 --display_id 0 --name log --print_freq 2"
+    arguments = [*TINY, *common.split()]
     run("train.py", *arguments, "--epochs", 1, "--save_display_freq", 4)
     run("train.py", *arguments, "--epochs", 2, "--save_display_freq", 4, "--continue_train")
     web = tmp_path / "checkpoints" / "log" / "web"

@@ -55,7 +55,7 @@ def test_a_full_disk_ends_a_run_with_workers(tmp_path):
 
 def test_sigterm_ends_a_run_whose_worker_hangs(tmp_path):
     write_dataset(tmp_path / "people", per_class=40)
-    options = "--nThreads 1 --epochs 10000 --print_freq 2".split()
+    options = ("--nThreads", "1", "--epochs", "10000", "--print_freq", "2")
     command = [sys.executable, str(ROOT / "train.py"), *RUN, *options]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         log = tmp_path / "checkpoints" / "run" / "loss_log.txt"

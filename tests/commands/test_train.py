@@ -75,7 +75,8 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(run, tmp_path):
     write_dataset(tmp_path / "people", per_class=40)
     # 30 batches an epoch; a checkpoint after every 10th.
     common = ("--name", "killed", "--save_latest_freq", 20, "--print_freq", 2)
-    command = [sys.executable, ROOT / "train.py", *TINY, *"--dataroot people --batchSize 2 --epochs 1000".split()]
+    data = ("--dataroot", "people", "--batchSize", 2, "--epochs", 1000)
+    command = [sys.executable, ROOT / "train.py", *TINY, *data]
     process = subprocess.Popen(
         [*map(str, command), *map(str, common)],
         cwd=tmp_path,
@@ -170,7 +171,8 @@ def test_a_run_goes_on_with_another_learning_rate(run, dataset, tmp_path):
     before = weights(folder)
     train(run, "--name", "run", "--epochs", 2, "--continue_train", "--lr", 0)
     assert_same({"G": weights(folder)["G"]}, {"G": before["G"]})
-    train(run, *"--name run --epochs 3 --continue_train --lr 0.1 --decay_epochs 1,2 --decay_gamma 0".split())
+    decay = ("--lr", 0.1, "--decay_epochs", "1,2", "--decay_gamma", 0)
+    train(run, "--name", "run", "--epochs", 3, "--continue_train", *decay)
     assert_same({"G": weights(folder)["G"]}, {"G": before["G"]})
     train(run, "--name", "run", "--epochs", 4, "--continue_train", "--decay_epochs", 9)
     assert not torch.equal(*(of["G"]["decoder.conv_img.0.conv.weight_orig"] for of in (weights(folder), before)))

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 Network = Literal["G", "D", "g_running"]
 
-# What a run saves beside its logs. Only these files make a folder a run, and only these may be cleared.
-_OF_A_RUN = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth|opt\.txt|iter\.txt")
+# Only these files make a folder a run, and only these and its notes beside them may be cleared.
+_CHECKPOINT = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth")
+_NOTES = ("opt.txt", "iter.txt", "web/index.html")
 
 # Which option decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
@@ -57,14 +58,14 @@ class CheckpointFolder:
         self.path = path
 
     @property
-    def files(self) -> list[Path]:
-        """What a run, or the published model of this name, has saved here."""
+    def checkpoints(self) -> list[Path]:
+        """The files of weights and states that a run has saved here, or that were downloaded."""
         there = self.path.iterdir() if self.path.is_dir() else ()
-        return [path for path in there if _OF_A_RUN.fullmatch(path.name)]
+        return [path for path in there if _CHECKPOINT.fullmatch(path.name)]
 
     def clear(self) -> None:
-        """Removes `files` and the page of the log. Whatever else is in the folder stays."""
-        for path in [*self.files, self.path / "web" / "index.html"]:
+        """Removes `checkpoints`, the options, the position, and the page of the log. Whatever else is there stays."""
+        for path in [*self.checkpoints, *(self.path / name for name in _NOTES)]:
             path.unlink(missing_ok=True)
 
     def weights(self, epoch: str, network: Network) -> Path:

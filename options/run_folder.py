@@ -9,7 +9,7 @@ import torch
 from data.loader import PairSampler
 from models.checkpoint import CheckpointFolder, Position
 from models.loss_record import DivergedError
-from models.resume import check_resumable, resume
+from models.resume import check_resumable, resumable, resume
 from models.trainer import Trainer
 from util.distributed import first_process
 from util.errors import UserError
@@ -33,10 +33,11 @@ def claimed(options: argparse.Namespace) -> Iterator[CheckpointFolder]:
     with nullcontext() if options.dry_run else locked(folder.path, in_use):
         if options.continue_train:
             check_resumable(folder, options.which_epoch)
-        elif folder.files and not options.overwrite:
+        elif folder.checkpoints and not options.overwrite:
+            go_on = "--continue_train to go on with it, " if resumable(folder, options.which_epoch) else ""
             raise UserError(
-                f"--name {options.name}: {folder.path} holds a run or a model; give --continue_train to go on with "
-                "it, --overwrite to replace it, or another --name"
+                f"--name {options.name}: {folder.path} holds a run or a model; give {go_on}--overwrite to replace "
+                "it, or another --name"
             )
         yield folder
 
@@ -44,7 +45,8 @@ def claimed(options: argparse.Namespace) -> Iterator[CheckpointFolder]:
 def start(options: argparse.Namespace, folder: CheckpointFolder, trainer: Trainer, sampler: PairSampler) -> Position:
     """Where the run begins or goes on. What the folder's logs hold from later than that is removed.
 
-    A new run that may overwrite another begins in an empty folder, apart from files that no run writes.
+    A new run begins in an empty folder, apart from files that no run writes. What is there may be overwritten, or is
+    left by a run that ended before its first checkpoint.
 
     Raises:
         UserError: as `models.resume.resume`.
@@ -53,9 +55,8 @@ def start(options: argparse.Namespace, folder: CheckpointFolder, trainer: Traine
     if options.continue_train:
         batches = sampler.batches_per_epoch
         position = resume(folder, options.which_epoch, trainer, batch_size=pairs, batches_per_epoch=batches)
-    later = options.continue_train or options.overwrite
-    if later and trainer.processes.writes and not options.dry_run:
-        if options.overwrite:
+    if trainer.processes.writes and not options.dry_run:
+        if not options.continue_train:
             folder.clear()
         cut_logs(
             folder.path,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from util.errors import UserError
 from util.files import write_error
+
+logger = logging.getLogger(__name__)
 
 # Lies in the folder of results. Lines are only ever added, so a crash or a second command at the same time cannot
 # damage what it says, and a long batch does not write it again for each photo. The last line about a file counts.
@@ -18,7 +21,8 @@ RECORD = "made.jsonl"
 class MadeRecord:
     """The record of a folder of results.
 
-    Whatever was made of the same source with the same settings may be made again. Anything else that is there is
+    Whatever was made of the same source with the same settings may be made again, so the same command always works
+    twice, also when the model was trained on or the photo was edited in its place. Anything else that is there is
     refused, unless the user allows to overwrite it. Results without a record, which older versions left, count as
     another's, because nobody can tell what they were made of.
 
@@ -60,7 +64,7 @@ class MadeRecord:
             if entry is None:
                 raise UserError(f"{file}: is there, and nothing tells what it was made of; {remedy}")
             # An unreadable source is told when its turn comes.
-            if source_id(source) not in ("", entry["source"]):
+            if source_id(source) not in ("", entry["source"]) and entry.get("place") != place(source):
                 raise UserError(f"{file}: was made of another picture or data set, {entry['from']}; {remedy}")
             if entry["settings"] != settings:
                 raise UserError(f"{file}: was made {_difference(entry['settings'], settings)}; {remedy}")
@@ -72,11 +76,15 @@ class MadeRecord:
             UserError: as `check`; or the record cannot be written.
         """
         self.check(files, source, settings)
-        keys = [self._key(file) for file in files]
+        keys, content = [self._key(file) for file in files], source_id(source)
+        for key in keys:
+            if self._made.get(key, {}).get("source", content) != content and not self.overwrite:
+                logger.warning("%s: is made anew, because %s has changed", self.root / key, source)
         entry: dict[str, Any] = {
             "files": keys,
             "from": str(source),
-            "source": source_id(source),
+            "place": place(source),
+            "source": content,
             "settings": dict(settings),
             **facts,
         }
@@ -94,6 +102,11 @@ class MadeRecord:
                 file.write(text)
         except OSError as error:
             raise write_error(self._path, error) from error
+
+
+def place(source: Path) -> str:
+    """Where a source lies, whatever the current folder is."""
+    return str(source.absolute())
 
 
 def source_id(source: Path) -> str:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 Network = Literal["G", "D", "g_running"]
 
-# The files that a run saves beside its logs. Only these make a folder a run, and only these may be removed.
-_RUN_FILES = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth|opt\.txt|iter\.txt")
+# Only these files make a folder a run. Only these and the notes beside them may be removed.
+_CHECKPOINT = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth")
+_NOTES = ("opt.txt", "iter.txt", "web/index.html")
 
 # The option that decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
@@ -57,14 +58,14 @@ class CheckpointFolder:
         self.path = path
 
     @property
-    def files(self) -> list[Path]:
-        """The files of a run, or of the published model of this name."""
+    def checkpoints(self) -> list[Path]:
+        """The files of weights and states of a run, or of the published model of this name."""
         entries = self.path.iterdir() if self.path.is_dir() else ()
-        return [path for path in entries if _RUN_FILES.fullmatch(path.name)]
+        return [path for path in entries if _CHECKPOINT.fullmatch(path.name)]
 
     def clear(self) -> None:
-        """Removes `files` and the page of the log. All other files in the folder stay."""
-        for path in [*self.files, self.path / "web" / "index.html"]:
+        """Removes `checkpoints`, the options, the position and the log page. Other files in the folder stay."""
+        for path in [*self.checkpoints, *(self.path / name for name in _NOTES)]:
             path.unlink(missing_ok=True)
 
     def weights(self, epoch: str, network: Network) -> Path:

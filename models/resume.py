@@ -13,14 +13,19 @@ logger = logging.getLogger(__name__)
 
 
 def check_resumable(folder: CheckpointFolder, epoch: str) -> None:
-    """Raises UserError if a checkpoint has neither a training state nor the weights of both networks."""
-    state, *weights = folder.state(epoch), folder.weights(epoch, "G"), folder.weights(epoch, "D")
-    if not state.is_file() and not all(path.is_file() for path in weights):
-        names = " and ".join(path.name for path in weights)
+    """Raises UserError if a checkpoint is not `resumable`."""
+    if not resumable(folder, epoch):
         raise UserError(
-            f"--continue_train: {folder.path} has neither {state.name} nor {names}; check --name and --which_epoch, "
-            "or start a new run from a model's weights with --load_pretrain"
+            f"--continue_train: {folder.path} has neither {epoch}_state.pth nor {epoch}_net_G.pth and "
+            f"{epoch}_net_D.pth; check --name and --which_epoch, or start a new run from a model's weights with "
+            "--load_pretrain"
         )
+
+
+def resumable(folder: CheckpointFolder, epoch: str) -> bool:
+    """Whether a checkpoint has a training state, or at least the weights of both networks."""
+    weights = folder.weights(epoch, "G"), folder.weights(epoch, "D")
+    return folder.state(epoch).is_file() or all(path.is_file() for path in weights)
 
 
 def resume(

@@ -9,7 +9,7 @@ import torch
 from data.loader import PairSampler
 from models.checkpoint import CheckpointFolder, Position
 from models.loss_record import DivergedError
-from models.resume import check_resumable, resume
+from models.resume import check_resumable, resumable, resume
 from models.trainer import Trainer
 from util.distributed import is_main_process
 from util.errors import UserError
@@ -33,10 +33,11 @@ def locked_run_folder(options: argparse.Namespace) -> Iterator[CheckpointFolder]
     with nullcontext() if options.dry_run else locked(folder.path, in_use):
         if options.continue_train:
             check_resumable(folder, options.which_epoch)
-        elif folder.files and not options.overwrite:
+        elif folder.checkpoints and not options.overwrite:
+            go_on = "--continue_train to go on with it, " if resumable(folder, options.which_epoch) else ""
             raise UserError(
-                f"--name {options.name}: {folder.path} holds a run or a model; give --continue_train to go on with "
-                "it, --overwrite to replace it, or another --name"
+                f"--name {options.name}: {folder.path} holds a run or a model; give {go_on}--overwrite to replace "
+                "it, or another --name"
             )
         yield folder
 
@@ -46,7 +47,8 @@ def start_or_resume(
 ) -> Position:
     """Returns the position where the run begins or resumes, and removes later entries from its logs.
 
-    If the run overwrites another one, that run's files are removed. Other files in the folder stay.
+    A new run removes the logs of a run that it overwrites, or that ended before its first checkpoint. Other files in
+    the folder stay.
 
     Raises:
         UserError: as `models.resume.resume`.
@@ -55,9 +57,8 @@ def start_or_resume(
     if options.continue_train:
         batches = sampler.batches_per_epoch
         position = resume(folder, options.which_epoch, trainer, batch_size=pairs, batches_per_epoch=batches)
-    may_hold_logs = options.continue_train or options.overwrite
-    if may_hold_logs and trainer.processes.writes and not options.dry_run:
-        if options.overwrite:
+    if trainer.processes.writes and not options.dry_run:
+        if not options.continue_train:
             folder.clear()
         truncate_logs(
             folder.path,

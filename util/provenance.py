@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from util.errors import UserError
 from util.files import write_error
+
+logger = logging.getLogger(__name__)
 
 # The record in a folder of results. Lines are only appended, so that a crash or a parallel command cannot damage the
 # record, and a long batch does not rewrite it for each photo. The last line about a file counts.
@@ -18,9 +21,10 @@ RECORD = "made.jsonl"
 class ProvenanceRecord:
     """The record of a folder of results.
 
-    A result may be made again from the same source with the same settings. Any other existing result is protected
-    unless the user allows overwriting. Results without a record, which older versions left, are protected too,
-    because their source is unknown.
+    A result may be made again from the same source with the same settings, so the same command always works twice,
+    also when the model was trained further or the photo was edited in its place. Any other existing result is
+    protected unless the user allows overwriting. Results without a record, which older versions left, are protected
+    too, because their source is unknown.
 
     Args:
         root: folder of results.
@@ -60,7 +64,7 @@ class ProvenanceRecord:
             if entry is None:
                 raise UserError(f"{file}: exists, and its source is not recorded; {remedy}")
             # A source that cannot be read is reported when it is used.
-            if source_id(source) not in ("", entry["source"]):
+            if source_id(source) not in ("", entry["source"]) and entry.get("place") != place(source):
                 raise UserError(f"{file}: was made of another picture or data set, {entry['from']}; {remedy}")
             if entry["settings"] != settings:
                 raise UserError(f"{file}: was made {_difference(entry['settings'], settings)}; {remedy}")
@@ -72,11 +76,15 @@ class ProvenanceRecord:
             UserError: `check` fails, or the record cannot be written.
         """
         self.check(files, source, settings)
-        keys = [self._key(file) for file in files]
+        keys, content = [self._key(file) for file in files], source_id(source)
+        for key in keys:
+            if self._made.get(key, {}).get("source", content) != content and not self.overwrite:
+                logger.warning("%s: is made anew, because %s has changed", self.root / key, source)
         entry: dict[str, Any] = {
             "files": keys,
             "from": str(source),
-            "source": source_id(source),
+            "place": place(source),
+            "source": content,
             "settings": dict(settings),
             **facts,
         }
@@ -94,6 +102,11 @@ class ProvenanceRecord:
                 file.write(text)
         except OSError as error:
             raise write_error(self._path, error) from error
+
+
+def place(source: Path) -> str:
+    """Where a source lies, whatever the current folder is."""
+    return str(source.absolute())
 
 
 def source_id(source: Path) -> str:

@@ -77,6 +77,15 @@ def test_another_photo_of_the_name_is_refused(use, portraits):
     assert {path.name for path in folder.glob("*_input.png")} == {"0_input.png", "0_2_input.png"}
 
 
+def test_a_photo_that_was_edited_in_its_place_may_be_made_again(use, portraits):
+    asked = ("--deploy", "--full_progression", "--image_path_file", "a/0.png")
+    use(*asked)
+    shutil.copy(portraits / "b" / "0.png", portraits / "a" / "0.png")
+    done = use(*asked)
+    assert "deploy/0.png: is made anew, because a/0.png has changed" in done.stderr
+    assert "made anew" not in use(*asked).stderr
+
+
 def test_results_of_unknown_origin_are_refused(use, portraits):
     """Older versions left no record, so the source of these results is unknown."""
     old = portraits / "results" / "tiny" / "test_latest" / "deploy" / "0.png"

@@ -115,11 +115,25 @@ def test_downloaded_weights_are_not_replaced_either(run, dataset, tmp_path):
     published = tmp_path / "checkpoints" / "run" / "latest_net_g_running.pth"
     published.parent.mkdir(parents=True)
     published.write_bytes(b"weights")
-    assert "holds a run or a model" in train(run, code=2).stderr
+    refused = train(run, code=2).stderr
+    assert "holds a run or a model" in refused
+    # Without a discriminator it cannot go on, so that is no advice.
+    assert "--continue_train" not in refused
     error = train(run, "--continue_train", "--dataroot", "nowhere", code=2).stderr.splitlines()[-1]
     assert "latest_state.pth" in error
     assert "download_models" not in error
     assert published.read_bytes() == b"weights"
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_may_begin_again(run, dataset, folder):
+    """The same command works again, as users of train.sh expect after a crash; it does not mix the logs of both."""
+    train(run, "--epochs", 1)
+    for path in [*folder.glob("*.pth"), folder / "iter.txt"]:
+        path.unlink()
+    (folder / "metrics.jsonl").write_text('{"total_pairs": 400}\n')
+    assert "holds" not in train(run, "--epochs", 1).stderr
+    assert logged(folder) == [2, 4, 6]
+    assert len((folder / "loss_log.txt").read_text().splitlines()) == 3
 
 
 def test_logs_are_cut_where_a_run_is_resumed(run, dataset, folder):

@@ -64,7 +64,7 @@ class Summary(Sink):
         # A resumed run may have losses that earlier epochs lack, so all rows are rewritten under the new columns.
         columns = dict.fromkeys(name for line in rows for name in line)
         with atomic_path(self._path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(columns))
+            writer = csv.DictWriter(file, list(columns), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
 

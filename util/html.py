@@ -46,9 +46,9 @@ td span, .note { opacity: .8; }
 
 /* Two charts stand side by side where there is room, each with its legend beside it. */
 .figure { display: inline-block; width: 38rem; max-width: 100%; vertical-align: top; }
-.chart { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; }
-.chart svg { width: 23rem; max-width: 100%; height: auto; }
-.chart ul { flex: 1 1 12rem; list-style: none; margin: 0; padding: 0 0 0 2rem; font-size: .85rem; line-height: 1.5; }
+.chart { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; margin-right: .5rem; }
+.chart svg { width: 22rem; max-width: 100%; height: auto; }
+.chart ul { flex: 1 1 12rem; list-style: none; margin: 0; padding: 0 0 0 2rem; font-size: .8rem; line-height: 1.5; }
 .chart i { display: inline-block; width: 1.5rem; margin: 0 .5rem 0 -2rem; vertical-align: middle; }
 """
 

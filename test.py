@@ -115,7 +115,8 @@ def write_results(options: argparse.Namespace, folder: Path) -> int:
         "model": f"{options.name}, epoch {options.which_epoch}",
         "classes": ", ".join(options.sort_order),
         "test images": f"{done} of {sum(len(of_class.paths) for of_class in classes)} in {options.dataroot}",
-        "options": f"seed {options.random_seed}, {options.fineSize} pixels by {options.resize_or_crop}, "
+        "options": f"{f'seed {options.random_seed}' if options.random_seed >= 0 else 'no seed'}, "
+        f"{options.fineSize} pixels by {options.resize_or_crop}, "
         f"{options.precision}, {'last weights' if options.no_moving_avg else 'moving average'}, "
         f"age codes {'without' if options.no_cond_noise else 'with'} noise, "
         f"at most {options.how_many} images of each class",

@@ -21,6 +21,24 @@ IMAGES = "images"
 # Rows by name, and in each row the figures by name; None stands for a figure that could not be computed.
 Table = Mapping[str, Mapping[str, Figure | None]]
 
+_MEANINGS = {
+    "l1": "mean difference from the true picture inside the head, from 0 to 1",
+    "psnr": "likeness to the true picture inside the head, in dB; more is better",
+    "ssim": "likeness of structures to those of the true picture; 1 is best",
+    "age_accuracy": "share of pictures that are nearest to the person's true picture at the target age",
+    "age_error": "how far the age is off, in years",
+    "identity": "share of pictures that are nearest to the right person at the target age",
+    "l1_two_or_more_apart": "l1 where input and target are at least two classes apart",
+    "monotone_steps": "share of a traversal's steps that do not make the person younger",
+    "face_found": "share of pictures in which a face is found; the next columns are means over these",
+    "age": "age that a published network sees, in years",
+    "age_inside": "share of pictures whose age lies in the target class",
+    "identity_distance": "distance between the face descriptors of the picture and the photo",
+    "same_person": "share of pictures near enough to the photo to count as the same person",
+    "fid": "Frechet Inception distance between all pictures and all photos; too large with few of them",
+    "kid": "kernel Inception distance between them; right on average with few of them, but uncertain",
+}
+
 
 def table_text(table: Table) -> str:
     """The figures as a Markdown table."""
@@ -56,11 +74,11 @@ def write_report(
     with atomic_path(folder / "evaluation.json") as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     shown = {name: ", ".join(fact) if isinstance(fact, list) else str(fact) for name, fact in facts.items()}
-    note = tags.p(
-        "Brackets hold the 95 % confidence interval, by bootstrap over people. "
-        "With fewer than some 20 people it is too narrow."
-    )
-    write_page(folder / "index.html", title, shown, [_html_table(table), note, *body])
+    notes: list[dom_tag] = [_glossary(_columns(table))]
+    if any(figure and figure.interval for figures in table.values() for figure in figures.values()):
+        words = "Brackets hold the 95 % confidence interval, by bootstrap over people."
+        notes.append(tags.p(f"{words} With fewer than some 20 people it is too narrow."))
+    write_page(folder / "index.html", title, shown, [_html_table(table), *notes, *body])
     pictures = (image["src"] for element in body for image in element.get(tags.img))
     keep_only(folder / IMAGES, [Path(unquote(address)).name for address in pictures])
 
@@ -108,6 +126,13 @@ def _html_table(table: Table) -> dom_tag:
         cells = [tags.td(_html_figure(figures.get(name))) for name in columns]
         html.add(tags.tr([tags.th(row), *cells]))
     return scroll_box(html)
+
+
+def _glossary(columns: Sequence[str]) -> dom_tag:
+    meanings = {name: _MEANINGS[name] for name in columns if name in _MEANINGS}
+    return tags.dl(
+        [(tags.dt(name.replace("_", " ")), tags.dd(meaning)) for name, meaning in meanings.items()], cls="facts"
+    )
 
 
 def _html_figure(figure: Figure | None) -> list[str | dom_tag]:

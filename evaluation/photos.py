@@ -187,14 +187,14 @@ def _judge_photo(
         raise UserError(f"{portrait.path}: no face found in the portrait, so there is none to compare with")
     frames = candidate.frames(pixels, anchor_blends(len(candidate.ages)), (number,))
     judged = [JudgedPicture(name, seen, judge(frame)) for name, frame in zip(candidate.ages, frames, strict=True)]
-    row = [_captioned(folder, label, pixels, seen)]
+    row = [save_picture(folder, label, pixels, f"{label}: {_in_words(seen)}")]
     for picture, frame in zip(judged, frames, strict=True):
-        row.append(_captioned(folder, f"{label}_{picture.target}", frame, picture.made))
+        row.append(save_picture(folder, f"{label}_{picture.target}", frame, _in_words(picture.made)))
     return JudgedPhoto(label, row, judged)
 
 
-def _captioned(folder: Path, name: str, pixels: np.ndarray, seen: Judgement | None) -> Picture:
-    return save_picture(folder, name, pixels, f"{name}: looks {seen.age:.0f}" if seen else f"{name}: no face found")
+def _in_words(seen: Judgement | None) -> str:
+    return f"looks {seen.age:.0f}" if seen else "no face found"
 
 
 def _pictures(columns: Sequence[str], photos: Sequence[JudgedPhoto]) -> list[dom_tag]:

@@ -20,7 +20,7 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("solid", "dashed", "dotted")
 # Text and axes are drawn in this colour, which the page's own text colour then replaces.
 _TEXT_COLOR = "#010203"
-# At 72 dots an inch the SVG is 432 units wide: text of 12 units measures 10 pixels on a phone 390 pixels wide.
+# At 72 dots an inch the SVG is 432 units wide: text of 13 units measures 10 pixels or more on a phone 390 pixels wide.
 _SIZE_INCHES = (6.0, 3.6)
 _FEW_POINTS = 20
 
@@ -32,7 +32,7 @@ def line_chart(title: str, series: Mapping[str, Points], x_label: str, y_label: 
     # None becomes NaN, which matplotlib does not draw.
     known = {name: np.array(points, dtype=np.float64).reshape(-1, 2) for name, points in series.items()}
     if not any(np.isfinite(points[:, 1]).any() for points in known.values()):
-        return tags.div(tags.h2(title), tags.p("No figures yet."))
+        return tags.div(tags.h2(title), tags.p("No figures yet."), cls="figure")
     styles = dict(zip(known, cycle((color, dash) for dash in _DASHES for color in _COLORS), strict=False))
     # With the title as salt, identifiers are the same in every run and differ between the charts of a page.
     with mpl.rc_context(
@@ -40,13 +40,14 @@ def line_chart(title: str, series: Mapping[str, Points], x_label: str, y_label: 
             "svg.hashsalt": title,
             "svg.fonttype": "none",
             "text.parse_math": False,
-            "font.size": 12,
+            "font.size": 13,
             "font.sans-serif": ["DejaVu Sans"],
         }
     ):
         svg = _svg(_figure(title, known, styles, x_label=x_label, y_label=y_label), title)
-    legend = [_legend_entry(name, points, *styles[name]) for name, points in known.items()]
-    return tags.div(tags.h2(title), tags.div(raw(svg), tags.ul(legend), cls="chart"))
+    legend = [tags.li("Last values:", cls="note")]
+    legend += [_legend_entry(name, points, *styles[name]) for name, points in known.items()]
+    return tags.div(tags.h2(title), tags.div(raw(svg), tags.ul(legend), cls="chart"), cls="figure")
 
 
 def _figure(
@@ -65,11 +66,12 @@ def _figure(
         line.set_gid(re.sub(r"\W+", "-", f"line {title} {name}"))
         if len(points) <= _FEW_POINTS:
             line.set(marker="o", markersize=4)
-    axes.set_ylim(bottom=min(0.0, axes.dataLim.y0))
+    if axes.dataLim.y0 >= 0:
+        axes.set_ylim(bottom=0)
     axes.set_xlabel(x_label, color=_TEXT_COLOR)
     axes.set_ylabel(y_label, color=_TEXT_COLOR)
     axes.locator_params(nbins=6)
-    axes.locator_params(axis="x", integer=True)
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axes.tick_params(colors=_TEXT_COLOR)

@@ -16,9 +16,9 @@ _MOST_FITTING = 7
 
 _STYLE = """
 :root { color-scheme: light dark; font-family: system-ui, sans-serif; }
-body { margin: 1rem auto; max-width: 90rem; padding: 0 1rem; }
+body { margin: 1rem auto; max-width: 90rem; padding: 0 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .4rem; }
-.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0 0 1rem; }
+.facts { display: grid; grid-template-columns: fit-content(9rem) 1fr; gap: .15rem 1rem; margin: .5rem 0 1rem; }
 .facts dt { opacity: .7; } .facts dd { margin: 0; overflow-wrap: anywhere; }
 
 table { border-collapse: collapse; }
@@ -27,7 +27,8 @@ th, td { padding: .15rem; text-align: center; font-size: .75rem; vertical-align:
 thead th { position: sticky; top: 0; z-index: 1; background: Canvas; }
 table.pictures { table-layout: fixed; width: 100%; max-width: calc(var(--columns) * 10rem); }
 td img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; }
-td span { display: block; overflow: hidden; text-overflow: ellipsis; opacity: .8; }
+td span { display: block; }
+td span, .note { opacity: .8; }
 
 /* A wide table scrolls inside its box, while its first column and headings stay. Covers move with the table, so that
    a shadow shows at each edge where more of the table is hidden. */
@@ -39,13 +40,16 @@ td span { display: block; overflow: hidden; text-overflow: ellipsis; opacity: .8
 .scroll th:not(:first-child) { background: none; }
 .scroll tr > :first-child { position: sticky; left: 0; z-index: 2; background: Canvas; }
 .scroll table.pictures { min-width: calc(var(--columns) * 3.1rem); }
-.figures :is(th, td) { padding: .3rem .5rem; font-size: .85rem; vertical-align: bottom; }
+.figures :is(th, td) { padding: .3rem .5rem; font-size: .85rem; }
+.figures thead th { vertical-align: bottom; }
 .figures tr > :first-child { text-align: left; }
 
-.chart { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1.5rem; }
-.chart svg { width: 100%; max-width: 36rem; height: auto; }
-.chart ul { list-style: none; margin: 0; padding: 0; font-size: .85rem; line-height: 1.5; }
-.chart i { display: inline-block; width: 1.5rem; margin-right: .5rem; vertical-align: middle; }
+/* Two charts stand side by side where there is room, each with its legend beside it. */
+.figure { display: inline-block; width: 38rem; max-width: 100%; vertical-align: top; }
+.chart { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; margin-right: .5rem; }
+.chart svg { width: 22rem; max-width: 100%; height: auto; }
+.chart ul { flex: 1 1 12rem; list-style: none; margin: 0; padding: 0 0 0 2rem; font-size: .8rem; line-height: 1.5; }
+.chart i { display: inline-block; width: 1.5rem; margin: 0 .5rem 0 -2rem; vertical-align: middle; }
 """
 
 
@@ -89,6 +93,8 @@ def picture_table(columns: Sequence[str], rows: Iterable[Sequence[Picture]]) -> 
     Up to seven columns fit any screen. A table with more columns scrolls on a narrow screen.
     """
     rows = list(rows)
+    if not rows:
+        return tags.p("No pictures.")
     width = max([len(columns), *map(len, rows)])
     table = tags.table(cls="pictures", style=f"--columns: {width}")
     if columns:

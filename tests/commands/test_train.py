@@ -38,7 +38,7 @@ def assert_same(a, b):
 def test_a_run_leaves_what_its_users_know(run, dataset, tmp_path):
     done = train(run, "--name", "first", "--epochs", 2, "--print_freq", 4, "--save_epoch_freq", 1)
     folder = tmp_path / "checkpoints" / "first"
-    expected = {"opt.txt", "loss_log.txt", "metrics.jsonl", "iter.txt", "samples"}
+    expected = {"opt.txt", "loss_log.txt", "metrics.jsonl", "summary.csv", "iter.txt", "samples"}
     for epoch in ("latest", "1", "2"):
         expected |= {f"{epoch}_net_{name}.pth" for name in ("G", "D", "g_running")} | {f"{epoch}_state.pth"}
     assert {path.name for path in folder.iterdir()} == expected

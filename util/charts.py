@@ -20,7 +20,7 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("solid", "dashed", "dotted")
 # Text and axes are drawn in this colour, which the page's own text colour then replaces.
 _TEXT_COLOR = "#010203"
-# At 72 dots an inch the SVG is 432 units wide: text of 13 units measures 10 pixels or more on a phone 390 pixels wide.
+# At 72 dots an inch the SVG is 432 units wide: text of 13 units measures over 10 pixels on a phone 390 pixels wide.
 _SIZE_INCHES = (6.0, 3.6)
 _FEW_POINTS = 20
 

@@ -19,7 +19,7 @@ from models.execution import Execution
 from tests.conftest import ROOT, TINY, write_dataset
 from tests.golden_weights import golden_input
 from tests.models.test_trainer import make_trainer
-from util.distributed import ALONE, Processes
+from util.distributed import SINGLE_PROCESS, Processes
 
 RUN = (*TINY, "--dataroot", "people", "--batchSize", "3", "--name", "run", "--display_id", "0")
 PAIRS = 3
@@ -52,7 +52,7 @@ def step_of_one(rank: int, count: int, accumulate: int, folder: Path) -> None:
 def test_gradients_of_two_processes_are_those_of_one(tmp_path, monkeypatch, accumulate):
     """Three pairs: two for the first process, one for the other."""
     monkeypatch.setattr(discriminator, "minibatch_stddev", None)  # put back afterwards
-    whole = step(ALONE, accumulate=1)
+    whole = step(SINGLE_PROCESS, accumulate=1)
     torch.set_default_dtype(torch.float32)
     torch.multiprocessing.spawn(step_of_one, (2, accumulate, tmp_path), nprocs=2)
     for rank in range(2):

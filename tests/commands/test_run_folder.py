@@ -44,7 +44,7 @@ def test_a_run_of_the_original_goes_on_from_its_weights(run, dataset, folder):
     make_original(folder, "1\n4\n")
     before = torch.load(folder / "latest_net_g_running.pth", weights_only=True)
     done = train(run, "--continue_train", "--epochs", 2, "--lr", 0)
-    assert "latest_state.pth: not there" in done.stderr
+    assert "latest_state.pth: missing" in done.stderr
     assert done.stderr.count("Adam's moments start anew") == 1
     # The original counts epochs from 0.
     assert "going on in epoch 2 after 2 batches" in done.stderr
@@ -62,7 +62,7 @@ def test_weights_of_an_epoch_go_on_in_the_next(run, dataset, folder):
     done = train(run, "--continue_train", "--which_epoch", 1, "--epochs", 2)
     assert "going on in epoch 2 after 0 batches" in done.stderr
     make_original(folder, "nonsense\n")
-    assert "iter.txt: is not" in train(run, "--continue_train", "--epochs", 9, code=2).stderr.splitlines()[-1]
+    assert "iter.txt: not an epoch" in train(run, "--continue_train", "--epochs", 9, code=2).stderr.splitlines()[-1]
 
 
 def test_a_run_without_a_moving_average_keeps_none(run, dataset, folder):

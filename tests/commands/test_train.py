@@ -45,6 +45,7 @@ def test_a_run_leaves_what_its_users_know(run, dataset, tmp_path):
 
     names = ["G_Adv", "G_Cycle", "G_Rec", "G_identity_reconst", "G_age_reconst", "D_real", "D_fake", "D_reg"]
     pattern = r"\(epoch: 1, iters: 4, time: \d+\.\d{3}\) " + " ".join(rf"loss_{name}: [\d.]+" for name in names)
+    pattern += r" pairs_per_second: [\d.]+ peak_memory_GiB: [\d.]+"
     lines = (folder / "loss_log.txt").read_text().splitlines()
     assert re.fullmatch(pattern, lines[0]), lines[0]
     assert lines[0] in done.stdout

@@ -156,7 +156,7 @@ def test_help_begins_with_what_to_make_and_hides_what_has_no_effect(run):
     headings = ["what to make of each photo:", "photos:", "results:", "model and machine:", "network", "examples:"]
     places = [text.index(f"\n{heading}") for heading in headings]
     assert places == sorted(places)
-    assert "--fps N               frames a second of videos (default: 20)" in text
+    assert "--fps N               frames per second of videos (default: 20)" in text
     assert "(default: 0-2,3-6,7-9," in " ".join(text.split())
     for hidden in ("display", "--batchSize", "--nThreads", "False", "None"):
         assert hidden not in text

@@ -33,7 +33,7 @@ def send_to_workers(number: int) -> None:
 def test_a_killed_worker_is_named_at_once(dataset):
     with make_loader(dataset, 1) as loader:
         send_to_workers(signal.SIGKILL)
-        with pytest.raises(UserError, match=r"SIGKILL.*--nThreads 0"):
+        with pytest.raises(UserError, match=r"--nThreads 1.*SIGKILL.*smaller number or 0"):
             list(loader.epoch(StopRequest()))
 
 
@@ -46,7 +46,7 @@ def test_a_worker_that_hangs_ends_the_run_and_is_ended_itself(dataset):
 
 
 def test_a_request_to_stop_shortens_the_wait(dataset, monkeypatch):
-    monkeypatch.setattr(module, "_PATIENCE_AT_STOP", 0.5)
+    monkeypatch.setattr(module, "_STOP_TIMEOUT", 0.5)
     stop = StopRequest()
     stop.signal = signal.SIGTERM
     start = time.monotonic()

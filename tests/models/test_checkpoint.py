@@ -147,7 +147,7 @@ def test_broken_and_foreign_files(tmp_path, file, capsys):
         with pytest.raises(UserError, match=name):
             read_tensors(tmp_path / name)
     torch.save({"decoder.note": "text"}, tmp_path / "values.pth")
-    with pytest.raises(UserError, match="no tensor"):
+    with pytest.raises(UserError, match="is not a tensor"):
         load_weights(Generator(SMALL), tmp_path / "values.pth")
     assert "code in a pickle" not in capsys.readouterr().out
 

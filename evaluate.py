@@ -5,9 +5,8 @@ python evaluate.py --name demo_model --paired datasets/unseen
 python evaluate.py --name females_model --photos photos.txt --in_the_wild
 """
 
-from util.errors import run_command
+from util.errors import run_command  # isort: split
 
-# isort: split
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.age_classes import centre
@@ -22,7 +21,8 @@ from util.provenance import ProvenanceRecord
 
 
 def main() -> int:
-    options = parse_evaluate_options(evaluate_parser())
+    parser = evaluate_parser()
+    options = parse_evaluate_options(parser)
     ages = {name: centre(name) for name in options.sort_order}
     photos = find_photos(options.photos, "--photos") if options.photos else []
     device = choose_device(options.gpu_ids)
@@ -39,7 +39,7 @@ def main() -> int:
     folder = options.results_dir / options.name / named
     read = portrait_reader(options, device)
     record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
-    record.add([folder / "index.html"], source, settings_of(options))
+    record.add([folder / "index.html"], source, settings_of(options, parser))
     with logging_redirect_tqdm():
         if photos:
             return evaluate_photos(

@@ -19,6 +19,7 @@ from data.portrait import Portrait, read_portrait
 from evaluation.judge import log_age
 from models.age_code import anchor_blends
 from models.transformer import AgeTransformer
+from options.base import CommandParser
 from options.build import load_transformer, portrait_reader, transform
 from options.non_default import non_default_values
 from options.outputs import MODEL_SETTINGS, Output, planned_outputs
@@ -37,19 +38,20 @@ _FACES_CHECKED = 9
 
 
 def main() -> int:
-    options = parse_test_options(test_parser())
+    parser = test_parser()
+    options = parse_test_options(parser)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
-    folder = options.results_dir / options.name / f"{options.phase}_{options.which_epoch}{seeded}"
+    of_model = Path(options.name, f"{options.phase}_{options.which_epoch}{seeded}")
+    folder = options.results_dir / ("" if options.portrait else of_model)
+    make = use_photos if options.image_path_file else write_results
     with logging_redirect_tqdm():
-        if options.portrait:
-            return use_photos(options, options.results_dir)
-        return use_photos(options, folder) if options.image_path_file else write_results(options, folder)
+        return make(options, parser, folder)
 
 
-def use_photos(options: argparse.Namespace, folder: Path) -> int:
+def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path) -> int:
     """Makes the outputs that the options ask for from each photo; returns the exit code."""
     photos = find_photos(options.image_path_file, "--image_path_file")
-    outputs, to_model_size = planned_outputs(options, test_parser()), transform(options, flip=False)
+    outputs, to_model_size = planned_outputs(options, parser), transform(options, flip=False)
     device = choose_device(options.gpu_ids)
     read = portrait_reader(options, device)
     transformer = None if options.portrait else load_transformer(options, device)
@@ -88,14 +90,14 @@ def noise_seed(options: argparse.Namespace) -> int:
     return options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
 
 
-def write_results(options: argparse.Namespace, folder: Path) -> int:
+def write_results(options: argparse.Namespace, parser: CommandParser, folder: Path) -> int:
     """Writes a page that shows test images of each class at all ages; returns the exit code."""
     most = min(options.ntest, options.max_dataset_size)
     classes = find_classes(options.dataroot, options.phase, options.sort_order, most)
     transformer = load_transformer(options, choose_device(options.gpu_ids))
     to_model_size = transform(options, flip=False)
     record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
-    settings = non_default_values(options, test_parser(), ("output_size", *MODEL_SETTINGS))
+    settings = non_default_values(options, parser, ("output_size", *MODEL_SETTINGS))
     record.add([folder / "index.html"], options.dataroot, settings)
     images = in_turn(classes, options.how_many)
     rows: list[list[Picture]] = []

@@ -104,8 +104,8 @@ def save_all(run: Run, names: Sequence[str], position: Position, picture: str) -
 
 
 def main() -> int:
-    parser = train_parser()
-    options = parse_train_options(parser)
+    # Parsing makes a resumed run's options the defaults of its parser. The log marks what differs from the method's.
+    parser, options = train_parser(), parse_train_options(train_parser())
     # This process may start others. The first of those locks the folder again.
     with locked_run_folder(options) as folder:
         options = build.with_discovered_classes(options)

@@ -4,6 +4,7 @@ Modules and parameters have the names of the published weights (tests/golden/key
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
@@ -111,7 +112,7 @@ class _SymmetricFilter(torch.autograd.Function):
         return _SymmetricFilter.apply(gradient, kernel), None
 
 
-class _StyledConv2d(nn.Module):
+class _StyledConv2d(nn.Module, ABC):
     """The parts of both styled 3x3 convolutions: a kernel, a bias, and branches that turn a latent into styles."""
 
     mlp_class_std: nn.Module
@@ -137,9 +138,9 @@ class _StyledConv2d(nn.Module):
         self.scale = math.sqrt(2 / (in_channels * 9))
 
     @staticmethod
+    @abstractmethod
     def style_branches(in_channels: int, out_channels: int) -> Mapping[str, int]:
         """The names of the style branches, and how many channels each of them styles."""
-        raise NotImplementedError
 
 
 class ModulatedConv2d(_StyledConv2d):

@@ -204,10 +204,11 @@ def parse(
     saved_in: Path | None,
     names: Collection[str] = MODEL_OPTIONS,
 ) -> argparse.Namespace:
-    """Parses strictly. Options among `names` that are not given come from the opt.txt in the folder `saved_in`."""
+    """Parses strictly. The opt.txt in the folder `saved_in` becomes the parser's defaults for options in `names`."""
     path = saved_in / OPT_FILE if saved_in else None
-    saved = _saved_values(parser, path, names) if path and path.is_file() else {}
-    options = parser.parse_args(argv, argparse.Namespace(**saved))
+    if path and path.is_file():
+        parser.set_defaults(**_saved_values(parser, path, names))
+    options = parser.parse_args(argv)
     _check_sizes(options)
     return options
 

@@ -83,6 +83,6 @@ def parse_evaluate_options(parser: CommandParser, argv: Sequence[str] | None = N
     return options
 
 
-def settings_of(options: argparse.Namespace) -> dict[str, str]:
+def settings_of(options: argparse.Namespace, parser: CommandParser) -> dict[str, str]:
     """The options that scores depend on, if they differ from their defaults."""
-    return non_default_values(options, evaluate_parser(), _SCORES_DEPEND_ON)
+    return non_default_values(options, parser, _SCORES_DEPEND_ON)

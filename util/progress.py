@@ -52,13 +52,15 @@ class _Lines(tqdm):
     _instances: ClassVar[WeakSet["_Lines"]] = WeakSet()
 
     def __init__(self, items: Any, desc: str = "", **settings: Any) -> None:
-        self.wrote, self.waits_since = False, time.monotonic()
+        self.written: float | None = None  # the count in the last line
+        self.waits_since = time.monotonic()
         super().__init__(items, desc=f"{desc}: " if desc else "", **settings)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Called by tqdm whenever a bar would be drawn, and with an empty message when it ends."""
         now, ends = time.monotonic(), msg == ""
-        if self.wrote if ends else now - self.waits_since >= _SECONDS_BETWEEN_LINES:
+        due = self.written is not None if ends else now - self.waits_since >= _SECONDS_BETWEEN_LINES
+        if due and self.written != self.n:
             self.fp.write(f"{self}\n")
             self.fp.flush()
-            self.wrote, self.waits_since = True, now
+            self.written, self.waits_since = self.n, now

@@ -34,7 +34,20 @@ def test_the_same_photo_with_the_same_settings_may_be_made_again(use, portraits)
     use(*asked, "--image_path_file", "moved/0.png")
     use("--deploy", "--image_path_file", "moved/0.png")
     assert json.loads(lines[0])["files"] == ["tiny/test_latest/traversal/0.mp4"]
-    assert json.loads(lines[0])["settings"]["fineSize"] == "16"
+    # The model's own options are not the user's, so they are not part of the record.
+    assert json.loads(lines[0])["settings"] == {}
+
+
+def test_a_model_that_was_trained_anew_with_other_options_may_be_used_as_before(use, portraits):
+    deploy, page = ("--deploy", "--image_path_file", "a/0.png"), ("--dataroot", "source", "--phase", "train")
+    use(*deploy)
+    use(*page)
+    saved = portraits / "checkpoints" / "tiny" / "opt.txt"
+    saved.write_text(saved.read_text() + "no_cond_noise: True\nresize_or_crop: crop\n")
+    use(*deploy)
+    use(*page)
+    line = use(*deploy, "--resize_or_crop", "scale_width", code=2).stderr.splitlines()[-1]
+    assert "was made without --resize_or_crop" in line
 
 
 def test_other_settings_are_refused_before_the_work(use, portraits):

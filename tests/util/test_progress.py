@@ -28,6 +28,8 @@ def test_a_long_loop_writes_plain_lines_into_a_file(capsys, monkeypatch):
     assert 5 <= len(lines) <= 7
     assert lines[0].startswith("run: ")
     assert lines[-1].startswith("run: 50 of 50, ")
+    counts = [line.split(",")[0] for line in lines]
+    assert len(set(counts)) == len(counts)
     assert not {"\r", "\x1b"} & set("".join(lines))
 
 

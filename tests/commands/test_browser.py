@@ -127,6 +127,15 @@ def test_the_results_page_on_a_desk_and_on_a_phone(browser, run, tiny_model, tmp
     assert page.url.endswith("/images/0-2_0_0-2.png")
 
 
+def test_long_names_wrap_on_a_phone(browser, tmp_path):
+    name = "a_model_of_" + "many_people_" * 12
+    write_image(tmp_path / "one.png", np.zeros((8, 8, 3), np.uint8))
+    write_page(tmp_path / "index.html", name, {name: name}, [picture_table(["input"], [[Picture("one.png", name)]])])
+    page = open_page(browser, tmp_path / "index.html", PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate("document.querySelector('h1').scrollWidth <= window.innerWidth")
+
+
 def test_a_thousand_rows_load_what_is_in_view(browser, tmp_path):
     for number in range(7000):
         if number % 7 == 0:

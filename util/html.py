@@ -19,7 +19,7 @@ _STYLE = """
 body { margin: 1rem auto; max-width: 90rem; padding: 0 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .4rem; }
 .facts { display: grid; grid-template-columns: fit-content(9rem) 1fr; gap: .15rem 1rem; margin: .5rem 0 1rem; }
-.facts dt { opacity: .7; } .facts dd { margin: 0; overflow-wrap: anywhere; }
+.facts dt { opacity: .7; overflow-wrap: anywhere; } .facts dd { margin: 0; overflow-wrap: anywhere; }
 
 table { border-collapse: collapse; }
 th { font-weight: 600; }

@@ -31,5 +31,6 @@ def check_effects(options: argparse.Namespace, parser: CommandParser, needs: Map
             continue
         message = f"--{name}: has no effect without {' or '.join(f'--{other}' for other in needed)}"
         if parser.get_default(name) in (None, False):
-            raise UserError(f"{message}; add one of these, or leave --{name} out")
+            remedy = "add it" if len(needed) == 1 else "add one of these"
+            raise UserError(f"{message}; {remedy}, or leave --{name} out")
         logger.warning("%s", message)

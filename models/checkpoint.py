@@ -1,8 +1,11 @@
 """Weights and training state on disk (docs/method.md, Weights on disk); `models/resume.py` goes on from them."""
 
+import errno
+import os
 import pickle
 import platform
 import re
+import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,6 +31,9 @@ Network = Literal["G", "D", "g_running"]
 # Only these files make a folder a run. Only these and the notes beside them may be removed.
 _CHECKPOINT = re.compile(r"(latest|\d+)_(net_(G|D|g_running)|state)\.pth")
 _NOTES = ("opt.txt", "iter.txt", "web/index.html")
+
+# A disk with less free space, in bytes, is taken to be full after a write that failed.
+_FULL_DISK = 1 << 20
 
 # The option that decides the size or presence of a parameter; the first match counts.
 _DECIDING_OPTIONS = (
@@ -234,7 +240,9 @@ def _save(content: Mapping[str, Any], path: Path) -> None:
     try:
         torch.save(dict(content), path)
     except RuntimeError as error:
-        # torch does not say why it could not write the whole file; nearly always the disk is full.
+        # torch does not say why it could not write the whole file.
+        if shutil.disk_usage(path.parent).free < _FULL_DISK:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise OSError(f"writing failed: {_first_line(error)}") from error
 
 

@@ -1,6 +1,7 @@
 """Weights on disk are loaded and saved completely or not at all."""
 
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from models.checkpoint import (
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from util.errors import UserError
+from util.files import FolderError
 
 SMALL = GeneratorConfig(ngf=4, num_classes=3, dim_per_class=2)
 
@@ -171,6 +173,18 @@ def test_a_failed_first_save_promises_no_checkpoint(tmp_path, generator, monkeyp
     folder.weights("latest", "G").touch()
     with pytest.raises(UserError, match="the previous checkpoint is intact"):
         folder.write("latest", {"G": generator}, {})
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    def cut_short(*_):
+        raise RuntimeError("[enforce fail at inline_container.cc:672]")
+
+    monkeypatch.setattr(torch, "save", cut_short)
+    with pytest.raises(UserError, match="inline_container"):
+        write_tensors(tmp_path / "weights.pth", {})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(FolderError, match="No space left on device.*free some space"):
+        write_tensors(tmp_path / "weights.pth", {})
 
 
 def test_checkpoint_holds_the_published_files(tmp_path, generator):

@@ -183,7 +183,7 @@ def test_a_full_disk_is_named(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="inline_container"):
         write_tensors(tmp_path / "weights.pth", {})
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
-    with pytest.raises(FolderError, match="No space left on device.*free some space"):
+    with pytest.raises(FolderError, match=r"No space left on device.*free some space"):
         write_tensors(tmp_path / "weights.pth", {})
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.measure import parser_of
 from data.age_classes import ANCHORS, centre
 from data.masking import mask
 from datasets.renderer.identity import sample_identity
@@ -73,7 +72,10 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = parser_of(__doc__, {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60})
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sizes = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60}
+    for name, default in sizes.items():
+        parser.add_argument(name, type=type(default), default=default, help=f"default: {default}")
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
     parser.add_argument("--norms", nargs="+", choices=("pixel", "instance"), default=("pixel", "instance"))
     parser.add_argument("--inits", nargs="+", choices=VARIANTS, default=tuple(VARIANTS))

@@ -52,6 +52,11 @@ def noise_sigma(options: argparse.Namespace) -> float:
     return 0.0 if options.no_cond_noise else NOISE_SIGMA
 
 
+def noise_seed(options: argparse.Namespace) -> int:
+    """The seed of a portrait's age codes, a new one each time unless the user gave one."""
+    return options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
+
+
 def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
     """The model that the options name, ready for use; raises UserError if its weights cannot be loaded."""
     set_tf32(options.precision)

@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.measure import in_new_process, peak_memory, timed
 from models.age_code import NOISE_SIGMA, make_codes, traversal_blends
+from models.engines import TorchEngine
 from models.generator import Generator, GeneratorConfig
 from models.transformer import AgeTransformer
 from util.images import to_pixels, to_tensor
@@ -27,7 +28,7 @@ def measure(frames: int, *, at_once: bool) -> tuple[float, float]:
     generator = Generator(config).eval().requires_grad_(False)
     pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     blends = traversal_blends(config.num_classes, STEPS[frames])
-    transformer = AgeTransformer(generator, torch.device("cpu"), NOISE_SIGMA)
+    transformer = AgeTransformer(TorchEngine(generator, torch.device("cpu")), NOISE_SIGMA)
 
     @torch.inference_mode()
     def in_one_batch() -> int:

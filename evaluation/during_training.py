@@ -10,6 +10,7 @@ from data.portrait import read_portrait
 from data.transforms import Transform
 from evaluation.fidelity import inception_distances, weights_path
 from models.age_code import anchor_blends
+from models.engines import TorchEngine
 from models.trainer import Trainer
 from models.transformer import AgeTransformer
 from util.errors import UserError
@@ -34,7 +35,8 @@ class TrainingScores:
     def __init__(
         self, trainer: Trainer, classes: Sequence[ClassImages], to_model_size: Transform, every: int
     ) -> None:
-        self._transformer = AgeTransformer(trainer.average, trainer.device, trainer.noise_sigma)
+        self._transformer = AgeTransformer(TorchEngine(trainer.average, trainer.device), trainer.noise_sigma)
+        self._device = trainer.device
         self._transform, self._every = to_model_size, every if trainer.processes.writes else 0
         if self._every and not weights_path().is_file():
             logger.info("no FID and KID: --metrics_freq needs torch-fidelity's Inception weights: %s", weights_path())
@@ -59,4 +61,4 @@ class TrainingScores:
                 except UserError as error:
                     logger.warning("left out of FID and KID: %s", error)
             photos, made = (sorted(Path(folder).glob(f"{kind}_*")) for kind in ("photo", "made"))
-            return inception_distances(made, photos, self._transformer.device)
+            return inception_distances(made, photos, self._device)

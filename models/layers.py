@@ -235,5 +235,6 @@ def _upsampled_conv(x: Tensor, weight: Tensor) -> Tensor:
     can come last. Before it, a convolution over the zeros is a transposed convolution at the low resolution.
     Reflecting the upsampled map repeats the border of the low one.
     """
-    spread = F.conv_transpose2d(_repeat_border(x), weight.flip(2, 3).transpose(0, 1), stride=2, padding=2)
-    return F.avg_pool2d(spread, 2, stride=1, divisor_override=1)
+    kernel = 4 * weight.flip(2, 3).transpose(0, 1)  # The mean of four, which OpenVINO knows, then is their sum.
+    spread = F.conv_transpose2d(_repeat_border(x), kernel, stride=2, padding=2)
+    return F.avg_pool2d(spread, 2, stride=1)

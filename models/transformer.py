@@ -1,7 +1,8 @@
 """Makes frames of a person at other ages from a portrait and a generator's weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,24 @@ import torch
 from torch import Tensor
 
 from models.age_code import make_codes
-from models.checkpoint import load_weights
-from models.generator import Generator, GeneratorConfig
-from models.precision import Precision, autocast
-from util.images import to_pixels, to_tensor
+from models.engines import Engine, EngineName, choose_engine
+from models.generator import GeneratorConfig
+from models.precision import Precision
 
-_CHUNK = 4
+
+@dataclass(frozen=True)
+class Series:
+    """The frames to make of one portrait.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, a masked portrait of the model's size.
+        blends: (F, num_classes), weights over the anchors' latents (models/age_code.py).
+        seed: seed of the codes' noise, which is drawn once for the whole series.
+    """
+
+    pixels: np.ndarray
+    blends: Tensor
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -22,16 +35,12 @@ class AgeTransformer:
     """A generator in use.
 
     Attributes:
-        generator: on `device` and in evaluation mode.
-        device: where the generator runs.
+        engine: runs the generator.
         noise_sigma: standard deviation of the age codes' noise, which the method adds at inference too.
-        precision: arithmetic of the networks; latents are blended in float32 in any case.
     """
 
-    generator: Generator
-    device: torch.device
+    engine: Engine
     noise_sigma: float
-    precision: Precision = "fp32"
 
     @classmethod
     def load(
@@ -42,32 +51,35 @@ class AgeTransformer:
         device: torch.device,
         noise_sigma: float,
         precision: Precision = "fp32",
+        engine: EngineName = "auto",
     ) -> "AgeTransformer":
-        """Reads the generator's weights; raises `UserError` as `models.checkpoint.load_weights`."""
-        generator = Generator(config)
-        load_weights(generator, weights)
-        return cls(generator.to(device).eval().requires_grad_(False), device, noise_sigma, precision)
+        """Reads the generator's weights; raises `UserError` as `models.engines.choose_engine`."""
+        return cls(choose_engine(engine, weights, config, device=device, precision=precision), noise_sigma)
 
     def frames(self, pixels: np.ndarray, blends: Tensor, seed: int) -> Iterator[np.ndarray]:
-        """Yields the frames of a series. It makes a few at a time, so that memory does not grow with their number.
+        """Yields the frames (H, W, 3) uint8 of one series."""
+        return self.stream([Series(pixels, blends, seed)])
 
-        Args:
-            pixels: (H, W, 3) uint8, a masked portrait of the model's size.
-            blends: (F, num_classes), weights over the anchors' latents (models/age_code.py).
-            seed: seed of the codes' noise, which is drawn once for the whole series.
+    def stream(self, series: Iterable[Series]) -> Iterator[np.ndarray]:
+        """Yields the frames (H, W, 3) uint8 of many series in order.
 
-        Yields:
-            F frames (H, W, 3) uint8.
+        It makes a few at a time, of more than one series if need be, and takes the next series only when its frames
+        are due. So memory grows with neither their number nor their length.
         """
-        config = self.generator.config
-        anchors = torch.arange(config.num_classes)
-        rng = torch.Generator().manual_seed(seed)
-        codes = make_codes(anchors, config.num_classes, config.dim_per_class, rng, self.noise_sigma)
-        image = to_tensor(pixels)[None].to(self.device)
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            latents = blends.to(self.device) @ self.generator.latents(codes.to(self.device)).float()
-            features = self.generator.encode(image)
-        for chunk in latents.split(_CHUNK):
-            with torch.inference_mode(), autocast(self.precision, self.device):
-                frames = to_pixels(self.generator.decode(features.expand(len(chunk), -1, -1, -1), chunk))
-            yield from frames
+        # Portraits of different sizes do not fit into one batch.
+        for _, same_size in groupby(self._prepared(series), key=lambda prepared: prepared[0].shape):
+            while batch := list(islice(same_size, self.engine.batch)):
+                features, latents = zip(*batch, strict=True)
+                yield from self.engine.decode(torch.stack(features), torch.stack(latents))
+
+    def _prepared(self, series: Iterable[Series]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields the features and the latent (256,) of each frame."""
+        config = self.engine.config
+        for each in series:
+            rng = torch.Generator().manual_seed(each.seed)
+            anchors = torch.arange(config.num_classes)
+            codes = make_codes(anchors, config.num_classes, config.dim_per_class, rng, self.noise_sigma)
+            latents = self.engine.latents(codes)
+            (features,) = self.engine.encode(each.pixels[None])
+            for latent in each.blends.to(latents.device) @ latents:
+                yield features, latent

@@ -5,10 +5,12 @@ import math
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from data.age_classes import ANCHORS
 from data.transforms import RESIZE_MODES
+from models.engines import EngineName
+from models.precision import Precision
 from options.opt_file import OPT_FILE, read_options, value_text
 from options.types import (
     boolean,
@@ -172,6 +174,19 @@ def add_results_options(results: OptionGroup) -> None:
     """Adds the options of commands that write results."""
     results.add_argument("--results_dir", type=path, default=Path("results"), help="folder for the results")
     results.add_argument("--overwrite", action="store_true", help="replace results of other photos or other settings")
+
+
+def add_engine_options(group: OptionGroup) -> None:
+    """Adds the options that say how the networks are computed."""
+    group.add_argument(
+        "--precision", choices=get_args(Precision), default="fp32", help="precision of the networks' arithmetic"
+    )
+    group.add_argument(
+        "--engine",
+        choices=get_args(EngineName),
+        default="auto",
+        help="what runs the networks; auto takes OpenVINO on CPUs if it is installed, and otherwise PyTorch",
+    )
 
 
 def find_model(options: argparse.Namespace) -> Path:

@@ -16,7 +16,7 @@ from data.transforms import Transform
 from models.age_code import NOISE_SIGMA
 from models.checkpoint import CheckpointFolder, Network
 from models.face_parser import DeepLabParser
-from models.generator import GeneratorConfig
+from models.generator import Generator, GeneratorConfig
 from models.precision import set_tf32
 from models.transformer import AgeTransformer
 from util.errors import UserError
@@ -52,20 +52,27 @@ def noise_sigma(options: argparse.Namespace) -> float:
     return 0.0 if options.no_cond_noise else NOISE_SIGMA
 
 
+def noise_seed(options: argparse.Namespace) -> int:
+    """The seed of a portrait's age codes, a new one each time unless the user gave one."""
+    return options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
+
+
 def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
     """The model that the options name, ready for use; raises UserError if its weights cannot be loaded."""
     set_tf32(options.precision)
     network: Network = "G" if options.no_moving_avg else "g_running"
-    transformer = AgeTransformer.load(
+    config = generator_config(options)
+    if options.verbose:
+        with torch.device("meta"):
+            logger.info("%s", Generator(config))
+    return AgeTransformer.load(
         CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network),
-        generator_config(options),
+        config,
         device=device,
         noise_sigma=noise_sigma(options),
         precision=options.precision,
+        engine=options.engine,
     )
-    if options.verbose:
-        logger.info("%s", transformer.generator)
-    return transformer
 
 
 def transform(options: argparse.Namespace, *, flip: bool) -> Transform:

@@ -17,6 +17,7 @@ from data.loader import PairSampler
 from models.age_code import anchor_blends
 from models.checkpoint import CheckpointFolder, Position
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator, smallest_side
+from models.engines import TorchEngine
 from models.execution import Execution
 from models.generator import Generator
 from models.initialization import initialize_centered
@@ -216,7 +217,7 @@ def score_classes(options: argparse.Namespace, classes: Sequence[ClassImages]) -
 
 def sample_writer(trainer: Trainer, inputs: Sequence[np.ndarray]) -> Callable[[Path], None]:
     """A function that writes the averaged model's pictures of the inputs, always with the same age codes."""
-    transformer = AgeTransformer(trainer.average, trainer.device, trainer.noise_sigma)
+    transformer = AgeTransformer(TorchEngine(trainer.average, trainer.device), trainer.noise_sigma)
     render = partial(transformer.frames, blends=anchor_blends(len(inputs)), seed=0)
     return partial(write_samples, inputs=inputs, render=render)
 

@@ -2,12 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import get_args
 
-from models.precision import Precision
 from options.base import (
     TRAINING_ONLY,
     CommandParser,
+    add_engine_options,
     add_photo_options,
     add_results_options,
     add_shared_options,
@@ -70,9 +69,7 @@ def evaluate_parser() -> CommandParser:
     run.add_argument("--traversal_steps", type=positive_int, default=5, help="steps from one class to the next")
     add_results_options(run)
     run.add_argument("--random_seed", type=non_negative_int, default=0, help="seed of the age codes' noise")
-    run.add_argument(
-        "--precision", choices=get_args(Precision), default="fp32", help="precision of the networks' arithmetic"
-    )
+    add_engine_options(run)
     return parser
 
 

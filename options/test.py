@@ -5,12 +5,11 @@ import logging
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import get_args
 
-from models.precision import Precision
 from options.base import (
     TRAINING_ONLY,
     CommandParser,
+    add_engine_options,
     add_photo_options,
     add_results_options,
     add_shared_options,
@@ -89,9 +88,7 @@ def test_parser() -> CommandParser:
     results.add_argument(
         "--random_seed", type=integer(-1, 2**32 - 1), default=-1, help="seed of the noise; -1: a new one"
     )
-    results.add_argument(
-        "--precision", choices=get_args(Precision), default="fp32", help="precision of the networks' arithmetic"
-    )
+    add_engine_options(results)
     results.add_argument(
         "--phase", type=relative_name, default="test", help="prefix of the class folders and of the results folder"
     )

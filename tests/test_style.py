@@ -17,10 +17,11 @@ FLOORS = {
     "models": 3,
     "evaluation": 4,
     "options": 4,
+    "outputs": 5,
     "datasets.ffhq_aging": 3,
     "datasets.population": 4,
 }
-COMMANDS = 5
+COMMANDS = 6
 # The renderer draws maps with the labels of the data.
 ALLOWED = {("datasets.renderer", "data.masking")}
 MOST_LINES = {"train.py": 170, "test.py": 170, "evaluate.py": 60}

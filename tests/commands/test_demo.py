@@ -99,7 +99,7 @@ def test_the_demo_model_makes_a_photo_old_only_when_asked(tmp_path):
 def checkout(tmp_path):
     """A copy of the project without published models."""
     folder = tmp_path / "checkout"
-    for room in ("data", "datasets", "evaluation", "models", "options", "run_scripts", "util"):
+    for room in ("data", "datasets", "evaluation", "models", "options", "outputs", "run_scripts", "util"):
         ignored = shutil.ignore_patterns("__pycache__", "*.dat", "males", "females", "*people*")
         shutil.copytree(ROOT / room, folder / room, ignore=ignored)
     for name in ("download_models.py", "test.py", "requirements.txt", "build-constraints.txt"):

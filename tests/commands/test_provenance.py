@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.commands.test_results import Page
 from tests.commands.test_use import pixels
 from tests.conftest import CLASSES, ROOT, write_dataset
+from tests.outputs.test_results_page import Page
 from util.files import FolderError, atomic_path
 from util.provenance import RECORD
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from models.age_code import anchor_blends, traversal_blends
 from models.checkpoint import CheckpointFolder
+from models.engines import TorchEngine
 from models.generator import Generator, GeneratorConfig
 from models.transformer import AgeTransformer
 from options.test import test_parser as make_test_parser
@@ -270,12 +271,13 @@ def test_without_a_gpu_the_cpu_is_used_and_named(run, tiny_model, photo, tmp_pat
 def make_transformer(precision="fp32") -> AgeTransformer:
     torch.manual_seed(0)
     config = GeneratorConfig(ngf=4, num_classes=AGES, dim_per_class=2)
-    return AgeTransformer(Generator(config).eval().requires_grad_(False), torch.device("cpu"), 0.2, precision)
+    generator = Generator(config).eval().requires_grad_(False)
+    return AgeTransformer(TorchEngine(generator, torch.device("cpu"), precision), 0.2)
 
 
 def test_frames_are_made_as_they_are_asked_for(monkeypatch):
     transformer, made = make_transformer(), []
-    decoder = transformer.generator.decoder
+    decoder = transformer.engine.generator.decoder
     decoder.register_forward_hook(lambda module, inputs, output: made.append(len(output)))
     frames = transformer.frames(np.zeros((16, 16, 3), np.uint8), traversal_blends(AGES, 0.05), seed=0)
     next(frames)

@@ -19,8 +19,8 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.commands.test_results import Page
 from tests.conftest import TINY
+from tests.outputs.test_results_page import Page
 from util.errors import UserError
 from util.visualizer import (
     History,

@@ -1,0 +1,90 @@
+"""The engines that run a generator in use: PyTorch on every device, OpenVINO (models/openvino_engine.py) on CPUs."""
+
+import logging
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.checkpoint import load_weights
+from models.generator import Generator, GeneratorConfig
+from models.precision import Precision, autocast
+from util.images import to_pixels, to_tensor
+
+EngineName = Literal["auto", "torch", "openvino"]
+
+logger = logging.getLogger(__name__)
+
+
+class Engine(ABC):
+    """Runs the parts of a generator.
+
+    Attributes:
+        config: the generator's sizes.
+        batch: how many frames are best decoded at once; `decode` takes any number.
+    """
+
+    config: GeneratorConfig
+    batch: int
+
+    @abstractmethod
+    def encode(self, pixels: np.ndarray) -> Tensor:
+        """Identity features, a row for each portrait, of masked portraits (B, H, W, 3) uint8 of one size."""
+
+    @abstractmethod
+    def latents(self, codes: Tensor) -> Tensor:
+        """Latents W (B, 256) float32 of age codes (B, code_dim), on the device of the features."""
+
+    @abstractmethod
+    def decode(self, features: Tensor, latents: Tensor) -> np.ndarray:
+        """Frames (B, H, W, 3) uint8 of identity features and latents, one latent for each row of features."""
+
+
+class TorchEngine(Engine):
+    """Runs the generator itself, with the weights that it has at each call.
+
+    Args:
+        generator: on `device` and in evaluation mode.
+        device: where the generator runs.
+        precision: arithmetic of the networks; latents are returned in float32 in any case.
+    """
+
+    batch = 4
+
+    def __init__(self, generator: Generator, device: torch.device, precision: Precision = "fp32") -> None:
+        self.generator, self.config = generator, generator.config
+        self._device, self._precision = device, precision
+
+    @torch.inference_mode()
+    def encode(self, pixels: np.ndarray) -> Tensor:
+        images = torch.stack([to_tensor(portrait) for portrait in pixels]).to(self._device)
+        with autocast(self._precision, self._device):
+            return self.generator.encode(images)
+
+    @torch.inference_mode()
+    def latents(self, codes: Tensor) -> Tensor:
+        with autocast(self._precision, self._device):
+            return self.generator.latents(codes.to(self._device)).float()
+
+    @torch.inference_mode()
+    def decode(self, features: Tensor, latents: Tensor) -> np.ndarray:
+        with autocast(self._precision, self._device):
+            return to_pixels(self.generator.decode(features, latents))
+
+
+def choose_engine(
+    name: EngineName, weights: Path, config: GeneratorConfig, *, device: torch.device, precision: Precision
+) -> Engine:
+    """The engine that the user asks for, with a file's weights.
+
+    `auto` takes OpenVINO on CPUs if it is installed and can run the network, otherwise PyTorch.
+
+    Raises:
+        UserError: the weights cannot be loaded, or the engine that the user asks for cannot be used.
+    """
+    generator = Generator(config)
+    load_weights(generator, weights)
+    return TorchEngine(generator.to(device).eval().requires_grad_(False), device, precision)

@@ -1,0 +1,103 @@
+"""Writes a page that shows test images of each class at all ages."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from itertools import islice, zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from data.classes import ClassImages, find_classes
+from data.portrait import read_portrait
+from models.age_code import anchor_blends
+from models.transformer import AgeTransformer
+from options.base import CommandParser
+from options.build import load_transformer, noise_seed, transform
+from options.non_default import non_default_values
+from outputs.plan import MODEL_SETTINGS
+from util.device import choose_device
+from util.errors import UserError
+from util.files import FolderError, keep_only
+from util.html import Picture, picture_table, write_page
+from util.images import resize, write_image
+from util.progress import progress
+from util.provenance import ProvenanceRecord
+
+logger = logging.getLogger(__name__)
+
+
+def write_results(options: argparse.Namespace, parser: CommandParser, folder: Path) -> int:
+    """Writes a page that shows test images of each class at all ages; returns the exit code."""
+    most = min(options.ntest, options.max_dataset_size)
+    classes = find_classes(options.dataroot, options.phase, options.sort_order, most)
+    transformer = load_transformer(options, choose_device(options.gpu_ids))
+    to_model_size = transform(options, flip=False)
+    record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
+    settings = non_default_values(options, parser, ("output_size", *MODEL_SETTINGS))
+    record.add([folder / "index.html"], options.dataroot, settings)
+    images = _in_turn(classes, options.how_many)
+    rows: list[list[Picture]] = []
+    skipped = 0
+    for name, path in progress(images, unit="image"):
+        try:
+            pixels = read_portrait(path).at_size(to_model_size)
+            for row in _result_rows(options, transformer, name, pixels):
+                rows.append(_written(row, folder, path.stem, name))
+        except FolderError:
+            raise
+        except UserError as error:
+            skipped += 1
+            logger.error("skipped: %s", error)
+    done = len(images) - skipped
+    facts = {
+        "model": f"{options.name}, epoch {options.which_epoch}",
+        "classes": ", ".join(options.sort_order),
+        "test images": f"{done} of {sum(len(of_class.paths) for of_class in classes)} in {options.dataroot}",
+        "options": f"{f'seed {options.random_seed}' if options.random_seed >= 0 else 'no seed'}, "
+        f"{options.fineSize} pixels by {options.resize_or_crop}, "
+        f"{options.precision}, {'last weights' if options.no_moving_avg else 'moving average'}, "
+        f"age codes {'without' if options.no_cond_noise else 'with'} noise, "
+        f"at most {options.how_many} images of each class",
+    }
+    title = f"{options.name}: results of epoch {options.which_epoch}"
+    write_page(folder / "index.html", title, facts, [picture_table(["input", *options.sort_order], rows)])
+    keep_only(folder / "images", {Path(picture.path).name for row in rows for picture in row})
+    logger.info("%d of %d images done; see %s", done, len(images), folder / "index.html")
+    return 1 if skipped else 0
+
+
+def _in_turn(classes: Sequence[ClassImages], turns: int) -> list[tuple[str, Path]]:
+    """Class names and images. Each turn takes one image of each class that still has one."""
+    chosen = islice(zip_longest(*(of_class.paths for of_class in classes)), turns)
+    return [
+        (of_class.name, path)
+        for turn in chosen
+        for of_class, path in zip(classes, turn, strict=True)
+        if path is not None
+    ]
+
+
+def _result_rows(
+    options: argparse.Namespace, transformer: AgeTransformer, name: str, pixels: np.ndarray
+) -> list[dict[str, np.ndarray]]:
+    """An image at all ages, by label; in debug mode, a second row leads each age back to the image's own class."""
+    classes, seed = options.sort_order, noise_seed(options)
+    blends, own = anchor_blends(len(classes)), classes.index(name)
+    frames = list(transformer.frames(pixels, blends, seed))
+    rows = [{"input": pixels, **dict(zip(classes, frames, strict=True))}]
+    if options.debug_mode:
+        back = [next(transformer.frames(frame, blends[own : own + 1], seed)) for frame in frames]
+        labels = [f"{age} back" for age in classes]
+        rows.append({"reconstruction": frames[own], **dict(zip(labels, back, strict=True))})
+    return [{label: resize(frame, options.output_size) for label, frame in row.items()} for row in rows]
+
+
+def _written(row: dict[str, np.ndarray], folder: Path, stem: str, name: str) -> list[Picture]:
+    """Writes a row's pictures below the page's folder."""
+    pictures = []
+    for label, pixels in row.items():
+        caption = f"{stem} ({name})" if label == "input" else label
+        pictures.append(Picture(f"images/{name}_{stem}_{label}.png", caption))
+        write_image(folder / pictures[-1].path, pixels)
+    return pictures

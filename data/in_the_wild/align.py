@@ -84,9 +84,13 @@ def align(photo: Image.Image, square: Square, size: int) -> np.ndarray:
         photo = _fade_out(photo, padding, side)
         corners += padding[:2]
     fine = size * _OVERSAMPLING
-    data = tuple((corners + 0.5).ravel().tolist())
-    upright = photo.transform((fine, fine), Image.Transform.QUAD, data, Image.Resampling.BILINEAR)
-    return np.asarray(upright.resize((size, size), Image.Resampling.LANCZOS))
+    top_left, bottom_left, _, top_right = corners
+    across, down = (top_right - top_left) / fine, (bottom_left - top_left) / fine
+    # A sample lies in the middle of its pixel.
+    matrix = np.column_stack([across, down, top_left + (across + down) / 2])
+    sampling = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    upright = cv2.warpAffine(np.asarray(photo), matrix, (fine, fine), flags=sampling, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(Image.fromarray(upright).resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _quarter_turn(vector: np.ndarray) -> np.ndarray:

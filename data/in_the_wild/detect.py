@@ -21,7 +21,7 @@ FaceChoice = Literal["largest", "all"] | int
 
 # Larger photos are searched on a reduced copy: the detector's time and memory grow with their area, and the faces
 # that are worth the work stay large enough.
-_MOST_SEARCHED = 4_000_000
+_MOST_SEARCHED = 2_500_000
 # Photos without a face are turned and searched again, three times. Smaller copies keep that short.
 _MOST_SEARCHED_TURNED = 1_000_000
 # The detector's scores: faces that look at the camera get about 1, heads tilted by 15 degrees 0.3, and patterns on

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from models.layers import Activation, EqualizedLinear, PixelNorm, StyledConvBlock, activation_layer, conv2d
 
 LATENT_DIM = 256
+# Padding, convolution, normalisation and activation of a resolution of the identity encoder.
+LAYERS_PER_LEVEL = 4
 _AGE_DOWNSAMPLINGS = 4
 _MAPPING_LAYERS = 8
 _RESIDUAL_BLOCKS = 4

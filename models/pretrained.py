@@ -1,4 +1,7 @@
-"""Starting from another model, which may have other age classes and a narrower generator (docs/training_notes.md)."""
+"""Starting from another model, with other age classes, a narrower generator or one for smaller pictures.
+
+docs/training_notes.md has the reasons.
+"""
 
 import logging
 import math
@@ -6,13 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from models.checkpoint import CheckpointFolder, Network, adopt_weights, read_weights
-from models.generator import GeneratorConfig
+from models.generator import LAYERS_PER_LEVEL, GeneratorConfig
 from util.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -30,12 +33,13 @@ _FRESH_SHARE = 0.03
 
 @dataclass(frozen=True)
 class PretrainedModel:
-    """A model to start from: its folder, the checkpoint in it, its classes, and the width of its generator."""
+    """A model to start from: its folder, the checkpoint in it, its classes, and the size of its generator."""
 
     folder: CheckpointFolder
     epoch: str
     classes: Sequence[str]
     ngf: int
+    downsamplings: int
 
 
 def load_pretrained(
@@ -54,12 +58,13 @@ def load_pretrained(
             f"--load_pretrain {model.folder.path}: has neither {files['G'].name} nor {files['g_running'].name}; give "
             "the folder of a model, and --which_epoch if that is not its latest"
         )
-    copies = _copies(model, config)
+    levels = config.downsamplings - model.downsamplings
+    copies = _copies(model, config, levels)
     for name, network in networks.items():
         if name != "D":
             # Whichever of the two is missing starts from the other.
             path = there.get(name, generators[0])
-            load_pretrained_weights(network, path, old=model.classes, new=classes, copies=copies)
+            load_pretrained_weights(network, path, old=model.classes, new=classes, copies=copies, levels=levels)
         elif name in there:
             load_pretrained_weights(network, there[name], old=model.classes, new=classes)
         else:
@@ -67,7 +72,7 @@ def load_pretrained(
 
 
 def load_pretrained_weights(
-    network: nn.Module, path: Path, *, old: Sequence[str], new: Sequence[str], copies: int = 1
+    network: nn.Module, path: Path, *, old: Sequence[str], new: Sequence[str], copies: int = 1, levels: int = 0
 ) -> None:
     """Loads a file of another model's weights.
 
@@ -80,6 +85,8 @@ def load_pretrained_weights(
         old: the other model's classes.
         new: this network's classes.
         copies: how many times as wide this network is; more than 1 only for a generator that `_copies` accepts.
+        levels: how many resolutions this generator has outside the other's. Their layers, and the age encoder, which
+            sees pictures of another size, keep the weights that the network has.
 
     Raises:
         UserError: as `models.checkpoint.load_weights`.
@@ -88,6 +95,8 @@ def load_pretrained_weights(
     sources = [old.index(name) if name in old else round(place * step) for place, name in enumerate(new)]
     fresh = network.state_dict()
     weights = read_weights(path, fresh)
+    if levels > 0:
+        weights = _with_outer_levels(weights, fresh, levels)
     for name, value in weights.items():
         # What does not fit is reported by adopt_weights.
         if isinstance(value, Tensor) and name in fresh:
@@ -99,26 +108,34 @@ def load_pretrained_weights(
     adopt_weights(network, weights, path)
 
 
-def _copies(model: PretrainedModel, config: GeneratorConfig) -> int:
+def _with_outer_levels(weights: Mapping[str, Any], fresh: Mapping[str, Tensor], levels: int) -> dict[str, Any]:
+    """A generator's weights as the inner layers of one with more `levels` of resolution; the rest is `fresh`."""
+    inner = {}
+    for name, value in weights.items():
+        encoder = re.match(r"id_encoder\.encoder\.(\d+)\.", name)
+        if encoder and int(encoder[1]) >= LAYERS_PER_LEVEL:
+            place = int(encoder[1]) + LAYERS_PER_LEVEL * levels
+            inner[f"id_encoder.encoder.{place}.{name[encoder.end() :]}"] = value
+        elif not encoder and not name.startswith(("age_encoder.", "decoder.conv_img.")):
+            inner[name] = value
+    return {**fresh, **inner}
+
+
+def _copies(model: PretrainedModel, config: GeneratorConfig, levels: int) -> int:
     """How many copies of each channel a wider generator takes; raises UserError if they would change its pictures.
 
     It is 1 also if the widths do not divide. Loading then reports the shapes that do not fit.
     """
-    if model.ngf == config.ngf or config.ngf % model.ngf:
+    width = config.ngf * 2 ** max(levels, 0)
+    if model.ngf == width or width % model.ngf:
         return 1
     if not config.modulated or not config.decoder_pixel_norm:
         raise UserError(
             f"--ngf {config.ngf}: the pretrained model has {model.ngf}, and only one with --use_modulated_conv and "
             "--decoder_norm pixel can be made wider; leave --ngf out"
         )
-    copies = config.ngf // model.ngf
-    logger.info(
-        "%s: --ngf %d there, %d here; each channel is taken %d times",
-        model.folder.path,
-        model.ngf,
-        config.ngf,
-        copies,
-    )
+    copies = width // model.ngf
+    logger.info("%s: each channel of its --ngf %d is taken %d times", model.folder.path, model.ngf, copies)
     return copies
 
 

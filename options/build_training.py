@@ -178,6 +178,7 @@ def pretrained_model(options: argparse.Namespace) -> PretrainedModel:
         epoch=options.which_epoch,
         classes=class_names(str(saved.get("sort_order", ",".join(ANCHORS)))),
         ngf=int(str(saved.get("ngf", options.ngf))),
+        downsamplings=int(str(saved.get("n_downsample", options.n_downsample))),
     )
 
 

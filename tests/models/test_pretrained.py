@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.checkpoint import write_tensors
-from models.generator import Generator, GeneratorConfig
+from models.generator import LAYERS_PER_LEVEL, Generator, GeneratorConfig
 from models.pretrained import load_pretrained_weights
 from util.errors import UserError
 
@@ -46,3 +46,24 @@ def test_only_channels_are_taken_several_times(tmp_path, change, option):
     wider, classes = Generator(GeneratorConfig(**vars(SMALL) | {"ngf": 12} | change)), ["a", "b", "c"]
     with pytest.raises(UserError, match=option):
         load_pretrained_weights(wider, path, old=classes, new=classes, copies=3)
+
+
+@torch.no_grad()
+def test_a_network_for_larger_pictures_holds_the_smaller_ones_inside(tmp_path):
+    torch.manual_seed(0)
+    path, classes = tmp_path / "small.pth", ["a", "b", "c"]
+    small = Generator(GeneratorConfig(ngf=8, num_classes=3, dim_per_class=2))
+    large = Generator(GeneratorConfig(ngf=4, num_classes=3, dim_per_class=2, downsamplings=3))
+    write_tensors(path, small.state_dict())
+    outer = large.state_dict()["id_encoder.encoder.5.conv.weight_orig"].clone()
+    load_pretrained_weights(large, path, old=classes, new=classes, levels=1)
+    maps, latents = torch.rand(1, 8, 16, 16), torch.rand(1, 256)
+    # The layers inside the outermost resolution, and the blocks up to it.
+    features = small.id_encoder.encoder[LAYERS_PER_LEVEL:](maps)
+    assert torch.equal(large.id_encoder.encoder[2 * LAYERS_PER_LEVEL :](maps), features)
+    assert torch.equal(large.state_dict()["id_encoder.encoder.5.conv.weight_orig"], outer)
+    for name in ("StyledConvBlock_0", "StyledConvBlock_up1"):
+        before, after = small.decoder.get_submodule(name), large.decoder.get_submodule(name)
+        maps = torch.rand(1, before.conv0.weight.shape[1], 8, 8)
+        assert torch.equal(after(maps, latents), before(maps, latents))
+    assert torch.equal(large.latents(torch.ones(1, 6)), small.latents(torch.ones(1, 6)))

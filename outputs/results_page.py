@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Sequence
+from datetime import date
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -50,21 +51,29 @@ def write_results(options: argparse.Namespace, parser: CommandParser, folder: Pa
             skipped += 1
             logger.error("skipped: %s", error)
     done = len(images) - skipped
-    facts = {
-        "model": f"{options.name}, epoch {options.which_epoch}",
-        "classes": ", ".join(options.sort_order),
-        "test images": f"{done} of {sum(len(of_class.paths) for of_class in classes)} in {options.dataroot}",
-        "options": f"{f'seed {options.random_seed}' if options.random_seed >= 0 else 'no seed'}, "
-        f"{options.fineSize} pixels by {options.resize_or_crop}, "
-        f"{options.precision}, {'last weights' if options.no_moving_avg else 'moving average'}, "
-        f"age codes {'without' if options.no_cond_noise else 'with'} noise, "
-        f"at most {options.how_many} images of each class",
-    }
+    total = sum(len(of_class.paths) for of_class in classes)
+    facts = _facts(options, f"{done} of {total}")
     title = f"{options.name}: results of epoch {options.which_epoch}"
-    write_page(folder / "index.html", title, facts, [picture_table(["input", *options.sort_order], rows)])
+    table = picture_table(["input", *options.sort_order], rows, slider="age")
+    write_page(folder / "index.html", title, facts, [table])
     keep_only(folder / "images", {Path(picture.path).name for row in rows for picture in row})
     logger.info("%d of %d images done; see %s", done, len(images), folder / "index.html")
     return 1 if skipped else 0
+
+
+def _facts(options: argparse.Namespace, images: str) -> dict[str, str]:
+    """What the page's pictures depend on; `images` says how many test images it shows."""
+    return {
+        "model": f"{options.name}, epoch {options.which_epoch}",
+        "data set": str(options.dataroot),
+        "classes": ", ".join(options.sort_order),
+        "test images": f"{images}, at most {options.how_many} of each class",
+        "seed": str(options.random_seed) if options.random_seed >= 0 else "none, so that each run differs",
+        "date": date.today().isoformat(),
+        "options": f"{options.fineSize} pixels by {options.resize_or_crop}, {options.precision}, "
+        f"{'last weights' if options.no_moving_avg else 'moving average'}, "
+        f"age codes {'without' if options.no_cond_noise else 'with'} noise",
+    }
 
 
 def _in_turn(classes: Sequence[ClassImages], turns: int) -> list[tuple[str, Path]]:

@@ -14,43 +14,7 @@ from util.files import atomic_path
 # With more columns than this, a table scrolls; otherwise its pictures would be too small on a phone.
 _MOST_FITTING = 7
 
-_STYLE = """
-:root { color-scheme: light dark; font-family: system-ui, sans-serif; }
-body { margin: 1rem auto; max-width: 90rem; padding: 0 1rem; overflow-wrap: break-word; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .4rem; }
-.facts { display: grid; grid-template-columns: fit-content(9rem) 1fr; gap: .15rem 1rem; margin: .5rem 0 1rem; }
-.facts dt { opacity: .7; overflow-wrap: anywhere; } .facts dd { margin: 0; overflow-wrap: anywhere; }
-
-table { border-collapse: collapse; }
-th { font-weight: 600; }
-th, td { padding: .15rem; text-align: center; font-size: .75rem; vertical-align: top; }
-thead th { position: sticky; top: 0; z-index: 1; background: Canvas; }
-table.pictures { table-layout: fixed; width: 100%; max-width: calc(var(--columns) * 10rem); }
-td img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; }
-td span { display: block; }
-td span, .note { opacity: .8; }
-
-/* A wide table scrolls inside its box, while its first column and headings stay. Covers move with the table, so that
-   a shadow shows at each edge where more of the table is hidden. */
-.scroll { overflow: auto; max-height: 100vh; background:
-  linear-gradient(to right, Canvas 50%, transparent) left / 2rem 100% no-repeat local,
-  linear-gradient(to left, Canvas 50%, transparent) right / 2rem 100% no-repeat local,
-  linear-gradient(to right, #888b, transparent) left / 1rem 100% no-repeat scroll,
-  linear-gradient(to left, #888b, transparent) right / 1rem 100% no-repeat scroll; }
-.scroll th:not(:first-child) { background: none; }
-.scroll tr > :first-child { position: sticky; left: 0; z-index: 2; background: Canvas; }
-.scroll table.pictures { min-width: calc(var(--columns) * 3.1rem); }
-.figures :is(th, td) { padding: .3rem .5rem; font-size: .85rem; }
-.figures thead th { vertical-align: bottom; }
-.figures tr > :first-child { text-align: left; }
-
-/* Two charts stand side by side where there is room, each with its legend beside it. */
-.figure { display: inline-block; width: 38rem; max-width: 100%; vertical-align: top; }
-.chart { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem; margin-right: .5rem; }
-.chart svg { width: 22rem; max-width: 100%; height: auto; }
-.chart ul { flex: 1 1 12rem; list-style: none; margin: 0; padding: 0 0 0 2rem; font-size: .8rem; line-height: 1.5; }
-.chart i { display: inline-block; width: 1.5rem; margin: 0 .5rem 0 -2rem; vertical-align: middle; }
-"""
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -76,32 +40,47 @@ def write_page(path: Path, title: str, facts: Mapping[str, str], body: Iterable[
         tags.meta(charset="utf-8")
         tags.meta(name="viewport", content="width=device-width, initial-scale=1")
         if refresh:
-            tags.meta(http_equiv="refresh", content=str(refresh))
-        tags.style(raw(_STYLE))
+            # With scripts, the page's own one does it, so that it does not interrupt somebody who looks at a picture.
+            tags.noscript(tags.meta(http_equiv="refresh", content=str(refresh)))
+        tags.style(raw((_HERE / "page.css").read_text(encoding="utf-8")))
     page.add(tags.h1(title))
     fact_list = page.add(tags.dl(cls="facts"))
     for name, value in facts.items():
         fact_list.add(tags.dt(name), tags.dd(value))
     page.add(*body)
+    page.body["data-refresh"] = refresh
+    page.add(tags.script(raw((_HERE / "page.js").read_text(encoding="utf-8"))))
     with atomic_path(path) as temporary:
         temporary.write_text(page.render(pretty=False), encoding="utf-8")
 
 
-def picture_table(columns: Sequence[str], rows: Iterable[Sequence[Picture]]) -> dom_tag:
-    """Rows of pictures under headings. Each picture loads when it comes into view, and links to its full size.
+def picture_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Picture]], *, slider: str | None = None
+) -> dom_tag:
+    """Rows of pictures under headings. Each picture loads when it comes into view, and opens large.
 
     Up to seven columns fit any screen. A table with more columns scrolls on a narrow screen.
+
+    Args:
+        columns: the headings; none for a table without.
+        rows: a caption is left out where it only repeats the heading.
+        slider: what a slider below each row leads through, such as age; None for no slider. It shows the row's
+            pictures one after the other, large, beside the first one.
     """
     rows = list(rows)
     if not rows:
         return tags.p("No pictures.")
     width = max([len(columns), *map(len, rows)])
     table = tags.table(cls="pictures", style=f"--columns: {width}")
+    if slider:
+        table["data-slider"] = slider
     if columns:
         table.add(tags.thead(tags.tr([tags.th(column) for column in columns])))
     body = table.add(tags.tbody())
     for row in rows:
-        body.add(tags.tr([tags.td(_picture(picture)) for picture in row]))
+        headings = [*columns, *[""] * (len(row) - len(columns))]
+        cells = [_cell(picture, row[0], heading) for picture, heading in zip(row, headings, strict=False)]
+        body.add(tags.tr([tags.td(cell) for cell in cells]))
     return scroll_box(table) if width > _MOST_FITTING else table
 
 
@@ -110,10 +89,16 @@ def scroll_box(table: dom_tag) -> dom_tag:
     return tags.div(table, cls="scroll", tabindex="0")
 
 
-def _picture(picture: Picture) -> list[dom_tag]:
-    address = quote(picture.path)
-    image = tags.img(src=address, alt=picture.caption or picture.path, loading="lazy", decoding="async")
-    return [tags.a(image, href=address), tags.span(_wrapping(picture.caption), title=picture.caption)]
+def _cell(picture: Picture, first: Picture, heading: str) -> list[dom_tag]:
+    """A picture with its caption. Its large view names the row's first picture and the column as well."""
+    address, caption = quote(picture.path), picture.caption
+    image = tags.img(src=address, alt=caption or picture.path, loading="lazy", decoding="async")
+    if picture is first:
+        title = caption
+    else:
+        title = " · ".join(filter(None, (first.caption, "" if heading in caption else heading, caption)))
+    shown = [] if caption == heading else [tags.span(_wrapping(caption), title=caption)]
+    return [tags.a(image, href=address, title=title), *shown]
 
 
 def _wrapping(caption: str) -> str:

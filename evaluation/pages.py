@@ -74,30 +74,40 @@ def write_report(
     with atomic_path(folder / "evaluation.json") as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     shown = {name: ", ".join(fact) if isinstance(fact, list) else str(fact) for name, fact in facts.items()}
-    notes: list[dom_tag] = [_glossary(_columns(table))]
-    if any(figure and figure.interval for figures in table.values() for figure in figures.values()):
+    computed = [figure for figures in table.values() for figure in figures.values() if figure]
+    most = max((figure.count for figure in computed), default=0)
+    notes: list[dom_tag] = [tags.p(f"n = {most} where a figure does not say otherwise.", cls="note")]
+    if any(figure.interval for figure in computed):
         words = "Brackets hold the 95 % confidence interval, by bootstrap over people."
-        notes.append(tags.p(f"{words} With fewer than some 20 people it is too narrow."))
-    write_page(folder / "index.html", title, shown, [_html_table(table), *notes, *body])
+        notes.append(tags.p(f"{words} With fewer than some 20 people it is too narrow.", cls="note"))
+    notes.append(_glossary(_columns(table)))
+    write_page(folder / "index.html", title, shown, [_html_table(table, most), *notes, *body])
     pictures = (image["src"] for element in body for image in element.get(tags.img))
     keep_only(folder / IMAGES, [Path(unquote(address)).name for address in pictures])
 
 
 def chart_over_ages(
-    title: str, ages: Sequence[float], curves: Mapping[str, Sequence[float | None]], y_label: str
+    title: str,
+    ages: Sequence[float],
+    curves: Mapping[str, Sequence[float | None]],
+    y_label: str,
+    counts: Mapping[str, Sequence[int]],
 ) -> dom_tag:
-    """Curves over the target age; None leaves a gap."""
+    """Curves over the target age, and how many values each point is a mean of; None leaves a gap."""
     series = {name: list(zip(ages, curve, strict=True)) for name, curve in curves.items()}
-    return line_chart(title, series, "target age, years", y_label)
+    return line_chart(title, series, "target age, years", y_label, counts)
 
 
 def best_median_worst(errors: Sequence[float]) -> dict[str, int]:
-    """Which of the errors to show: a word and a number each. No number comes twice, however few there are."""
+    """Which of the errors to show: words and a number each. No number comes twice, however few there are."""
     order = [int(number) for number in np.argsort(errors, kind="stable")]
-    if len(order) == 1:
-        return {"only one": order[0]}
-    shown = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    return shown if len(order) > 2 else {"best": order[0], "worst": order[1]}
+    count = len(order)
+    if count == 1:
+        return {"The only one": order[0]}
+    shown = {"best": order[0], "median": order[count // 2], "worst": order[-1]}
+    if count == 2:
+        del shown["median"]
+    return {f"The {word} of {count}": number for word, number in shown.items()}
 
 
 def save_picture(folder: Path, name: str, pixels: np.ndarray, caption: str) -> Picture:
@@ -117,26 +127,28 @@ def _columns(table: Table) -> list[str]:
     return list(dict.fromkeys(name for figures in table.values() for name in figures))
 
 
-def _html_table(table: Table) -> dom_tag:
+def _html_table(table: Table, most: int) -> dom_tag:
+    """The figures; those over fewer than `most` people say over how many."""
     columns = _columns(table)
     html = tags.table(
         tags.thead(tags.tr([tags.th(name.replace("_", " ")) for name in ["", *columns]])), cls="figures"
     )
     for row, figures in table.items():
-        cells = [tags.td(_html_figure(figures.get(name))) for name in columns]
+        cells = [tags.td(_html_figure(figures.get(name), most)) for name in columns]
         html.add(tags.tr([tags.th(row), *cells]))
     return scroll_box(html)
 
 
 def _glossary(columns: Sequence[str]) -> dom_tag:
     meanings = {name: _MEANINGS[name] for name in columns if name in _MEANINGS}
-    return tags.dl(
-        [(tags.dt(name.replace("_", " ")), tags.dd(meaning)) for name, meaning in meanings.items()], cls="facts"
-    )
+    terms = [(tags.dt(name.replace("_", " ")), tags.dd(meaning)) for name, meaning in meanings.items()]
+    return tags.details(tags.summary("What the columns mean"), tags.dl(terms, cls="facts"))
 
 
-def _html_figure(figure: Figure | None) -> list[str | dom_tag]:
+def _html_figure(figure: Figure | None, most: int) -> list[str | dom_tag]:
     if figure is None:
-        return []
+        return ["-"]
     value, interval = figure.texts()
-    return [value, tags.br(), tags.small(interval, style="white-space: nowrap")]
+    number = f"n = {figure.count}" if figure.count < most else ""
+    notes = [tags.small(text, style="white-space: nowrap") for text in (interval, number) if text]
+    return [value, *(part for note in notes for part in (tags.br(), note))]

@@ -201,7 +201,8 @@ def _curves(ages: Mapping[str, float], scores: Scores) -> list[dom_tag]:
     ):
         by_input = zip(ages, values.mean(axis=0).tolist(), strict=True)
         curves = {f"from {name}": curve for name, curve in by_input}
-        charts.append(chart_over_ages(f"{title} over target age", list(ages.values()), curves, y_label))
+        counts = {name: [len(values)] * len(ages) for name in curves}
+        charts.append(chart_over_ages(f"{title} over target age", list(ages.values()), curves, y_label, counts))
     return charts
 
 
@@ -222,6 +223,6 @@ def _examples(
         rows = [[truths[0], *truths]]
         for source, truth, made in zip(names, truths, pictures_of(number), strict=True):
             rows.append([truth, *row(person, [f"{source} to {target}" for target in names], made)])
-        body.append(tags.h2(f"The {word}: {person.name}, L1 {errors[number]:.4f}"))
+        body.append(tags.h2(f"{word}: {person.name}, L1 {errors[number]:.4f}"))
         body.append(picture_table(["input or truth", *names], rows))
     return body

@@ -168,11 +168,15 @@ def write_photo_report(
         for row, judged in rows.items()
     }
     details = {"by_class": {row: {name: asdict(s) for name, s in scores.items()} for row, scores in by_class.items()}}
-    found = [f"{name}: {round(scores.face_found * len(photos))}" for name, scores in by_class[model].items()]
-    body: list[dom_tag] = [tags.p(f"Pictures with a face, of {len(photos)} for each target age: {', '.join(found)}.")]
+    counts = {
+        row: [round(score.face_found * len(photos)) for score in scores.values()] for row, scores in by_class.items()
+    }
+    found = ", ".join(f"{name}: {count}" for name, count in zip(ages, counts[model], strict=True))
+    gaps = "" if all(counts[model]) else " Where there is none, the curve has a gap."
+    body: list[dom_tag] = [tags.p(f"Pictures with a face, of {len(photos)} for each target age: {found}.{gaps}")]
     for figure, title in (("age", "Age that is seen"), ("age_error", "Error of the age that is seen")):
         curves = {row: [getattr(s, figure) for s in scores.values()] for row, scores in by_class.items()}
-        body.append(chart_over_ages(f"{title} over target age", list(ages.values()), curves, "years"))
+        body.append(chart_over_ages(f"{title} over target age", list(ages.values()), curves, "years", counts))
     body += _pictures(["input", *ages], photos)
     write_report(folder, f"{model}: evaluation on photos", {**facts, "photos": len(photos)}, table, details, body)
     return table
@@ -203,8 +207,13 @@ def _pictures(columns: Sequence[str], photos: Sequence[JudgedPhoto]) -> list[dom
     shown = best_median_worst([photo.error for photo in photos])
     for word, number in shown.items():
         photo = photos[number]
-        error = f"{photo.error:.1f} years off" if math.isfinite(photo.error) else "no face found"
-        body += [tags.h2(f"The {word}: {photo.label}, {error}"), picture_table(columns, [photo.row])]
+        seen = sum(picture.made is not None for picture in photo.judged)
+        error = (
+            f"{photo.error:.1f} years off, a face in {seen} of {len(photo.judged)} pictures"
+            if seen
+            else "no face found"
+        )
+        body += [tags.h2(f"{word}: {photo.label}, {error}"), picture_table(columns, [photo.row])]
     others = [photo for number, photo in enumerate(photos) if number not in shown.values()]
     if others:
         rows = [photo.row for photo in sorted(others, key=lambda photo: photo.error)]

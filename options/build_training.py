@@ -190,8 +190,9 @@ def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path,
         return Visualizer([], history)
     sinks: list[Sink] = [LossLog(folder), metrics, Summary(folder, history)]
     if not options.no_html:
-        title = f"Training of {options.name}"
-        sinks.append(HtmlLog(folder, title, history, picture_every=cadence.save_display, charts=LOSS_CHARTS))
+        facts = {"model": options.name, "data set": str(options.dataroot), "seed": str(options.seed)}
+        title, every = f"Training of {options.name}", cadence.save_display
+        sinks.append(HtmlLog(folder, title, history, picture_every=every, charts=LOSS_CHARTS, facts=facts))
     if options.tensorboard:
         sinks.append(TensorBoard(folder, history.total_pairs, picture_every=cadence.display))
     if options.display_id:

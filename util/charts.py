@@ -27,8 +27,23 @@ _FEW_POINTS = 20
 Points = Sequence[tuple[float, float | None]]
 
 
-def line_chart(title: str, series: Mapping[str, Points], x_label: str, y_label: str) -> dom_tag:
-    """Lines of (x, y) points with a legend beside them; a line has a gap where y is None or not finite."""
+def line_chart(
+    title: str,
+    series: Mapping[str, Points],
+    x_label: str,
+    y_label: str,
+    counts: Mapping[str, Sequence[int]] | None = None,
+) -> dom_tag:
+    """Lines of (x, y) points with a legend beside them; a line has a gap where y is None or not finite.
+
+    Args:
+        title: stands above the chart.
+        series: the points of each line.
+        x_label, y_label: stand at the axes.
+        counts: how many values the points of a line are means of. If all are alike, the legend says it; otherwise
+            each point does.
+    """
+    counts = counts or {}
     # None becomes NaN, which matplotlib does not draw.
     known = {name: np.array(points, dtype=np.float64).reshape(-1, 2) for name, points in series.items()}
     if not any(np.isfinite(points[:, 1]).any() for points in known.values()):
@@ -44,9 +59,13 @@ def line_chart(title: str, series: Mapping[str, Points], x_label: str, y_label: 
             "font.sans-serif": ["DejaVu Sans"],
         }
     ):
-        svg = _svg(_figure(title, known, styles, x_label=x_label, y_label=y_label), title)
+        figure = _figure(title, known, styles, x_label=x_label, y_label=y_label)
+        for name in counts:
+            if len(set(counts[name])) > 1:
+                _write_counts(figure, known[name], counts[name], color=styles[name][0])
+        svg = _svg(figure, title)
     legend = [tags.li("Last values:", cls="note")]
-    legend += [_legend_entry(name, points, *styles[name]) for name, points in known.items()]
+    legend += [_legend_entry(name, points, *styles[name], counts.get(name, ())) for name, points in known.items()]
     return tags.div(tags.h2(title), tags.div(raw(svg), tags.ul(legend), cls="chart"), cls="figure")
 
 
@@ -81,6 +100,13 @@ def _figure(
     return figure
 
 
+def _write_counts(figure: Figure, points: np.ndarray, counts: Sequence[int], *, color: str) -> None:
+    for (x, y), count in zip(points, counts, strict=True):
+        if np.isfinite(y):
+            style = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "annotation_clip": False}
+            figure.axes[0].annotate(str(count), (x, y), color=color, **style)
+
+
 def _svg(figure: Figure, title: str) -> str:
     """The figure as an SVG element: its text stays text and takes the page's colour, and it contains no date."""
     buffer = io.StringIO()
@@ -93,8 +119,9 @@ def _svg(figure: Figure, title: str) -> str:
     return named.replace(_TEXT_COLOR, "currentColor")
 
 
-def _legend_entry(name: str, points: np.ndarray, color: str, dash: str) -> dom_tag:
-    """The line's colour and name, and its last value."""
+def _legend_entry(name: str, points: np.ndarray, color: str, dash: str, counts: Sequence[int]) -> dom_tag:
+    """The line's colour and name, its last value, and how many values its points are means of."""
     finite = points[np.isfinite(points[:, 1]), 1]
     value = f": {finite[-1]:.4g}" if len(finite) else ""
-    return tags.li(tags.i(style=f"border-top: 3px {dash} {color}"), f"{name}{value}")
+    number = f", n\u00a0=\u00a0{counts[0]}" if len(set(counts)) == 1 else ", n at each point" if counts else ""
+    return tags.li(tags.i(style=f"border-top: 3px {dash} {color}"), f"{name}{value}{number}")

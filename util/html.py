@@ -54,9 +54,7 @@ def write_page(path: Path, title: str, facts: Mapping[str, str], body: Iterable[
         temporary.write_text(page.render(pretty=False), encoding="utf-8")
 
 
-def picture_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Picture]], *, slider: str | None = None
-) -> dom_tag:
+def picture_table(columns: Sequence[str], rows: Iterable[Sequence[Picture]], *, slider: str | None = None) -> dom_tag:
     """Rows of pictures under headings. Each picture loads when it comes into view, and opens large.
 
     Up to seven columns fit any screen. A table with more columns scrolls on a narrow screen.

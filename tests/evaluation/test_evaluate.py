@@ -111,9 +111,9 @@ def test_the_page_of_photos_shows_each_photo_once(tmp_path):
     low, high = report["intervals"]["model"]["age_error"]
     assert 0 <= low < 11.25 < high <= 23
     for line in (
-        "The best: right, 0.0 years off",
-        "The median: off, 20.0 years off",
-        "The worst: nobody, no face found",
+        "The best of 5: right, 0.0 years off, a face in 1 of 1 pictures",
+        "The median of 5: off, 20.0 years off, a face in 1 of 1 pictures",
+        "The worst of 5: nobody, no face found",
         "Pictures with a face, of 5 for each target age: 15-19: 4.",
         "photos.txt",
         "2026-01-02",
@@ -135,10 +135,11 @@ def test_a_single_photo_without_a_face_in_what_was_made(tmp_path):
 
 
 def test_a_few_are_never_shown_twice():
-    assert best_median_worst([5.0]) == {"only one": 0}
-    assert best_median_worst([5.0, 1.0]) == {"best": 1, "worst": 0}
-    assert best_median_worst([5.0, 1.0, 3.0]) == {"best": 1, "median": 2, "worst": 0}
-    assert best_median_worst([1.0, 1.0, 1.0, 1.0]) == {"best": 0, "median": 2, "worst": 3}
+    assert best_median_worst([5.0]) == {"The only one": 0}
+    assert best_median_worst([5.0, 1.0]) == {"The best of 2": 1, "The worst of 2": 0}
+    three = {"The best of 3": 1, "The median of 3": 2, "The worst of 3": 0}
+    assert best_median_worst([5.0, 1.0, 3.0]) == three
+    assert list(best_median_worst([1.0, 1.0, 1.0, 1.0]).values()) == [0, 2, 3]
 
 
 def test_distances_are_of_what_was_made_and_the_photos(tmp_path, monkeypatch):

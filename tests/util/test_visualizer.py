@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -204,6 +205,8 @@ def test_the_html_log_is_readable_from_disk_newest_first(run, dataset, tmp_path)
     # The curves show all eight losses, and each kind has a chart with its own scale.
     assert text.count('id="line-') == 8
     assert text.count('class="chart"') == 4
+    for fact in ("log", "people", "0", "2", "12", date.today().isoformat()):
+        assert f"<dd>{fact}" in text
     assert "http" not in text.replace("http-equiv", "")
 
 
@@ -297,7 +300,7 @@ def test_the_summary_has_a_row_for_each_epoch(tmp_path):
 def test_logs_are_cut_at_the_position_that_a_run_resumes_from(tmp_path):
     metrics = MetricsLog(tmp_path)
     history = History(metrics.path)
-    sinks = [LossLog(tmp_path), metrics, Summary(tmp_path, history), HtmlLog(tmp_path, "Cut", history, 1, {})]
+    sinks = [LossLog(tmp_path), metrics, Summary(tmp_path, history), HtmlLog(tmp_path, "Cut", history, 1, {}, {})]
     shown = Visualizer(sinks, history)
     for epoch in (1, 2, 3):
         for pairs in (4, 8):
@@ -360,7 +363,7 @@ def test_losses_share_a_chart_with_those_of_their_kind(tmp_path):
     history = History(tmp_path / "none")
     history.add(progress(1), {**LOSSES, "loss_new": 2.0})
     charts = {"Reconstruction": ["loss_G_Rec", "loss_G_Paired"], "Never measured": ["loss_no"]}
-    HtmlLog(tmp_path, "Kinds", history, 1, charts).pictures(progress(1), PICTURES)
+    HtmlLog(tmp_path, "Kinds", history, 1, charts, {}).pictures(progress(1), PICTURES)
     text = (tmp_path / "web" / "index.html").read_text()
     assert re.findall('aria-label="(.*?)"', text) == ["Reconstruction", "Other losses"]
     assert re.findall("(loss_[a-zA-Z_]+): ", text) == ["loss_G_Rec", "loss_D_real", "loss_new"]
@@ -381,5 +384,5 @@ def test_long_histories_are_thinned(tmp_path):
     for pairs in range(5000):
         history.add(progress(pairs), LOSSES)
     assert 900 <= len(history.series()["loss_D_real"]) <= 1100
-    HtmlLog(tmp_path, "Long", history, 1, {}).pictures(progress(5000), PICTURES)
+    HtmlLog(tmp_path, "Long", history, 1, {}, {}).pictures(progress(5000), PICTURES)
     assert (tmp_path / "web" / "index.html").stat().st_size < 100_000

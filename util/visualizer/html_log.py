@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ class HtmlLog(PictureSink):
         history: the losses that the curves show.
         picture_every: training pairs between two displays of pictures.
         charts: losses that share a scale, by the title of their chart. Other losses share a last chart.
+        facts: what the page says about the run, beside its progress and the date.
     """
 
     def __init__(
@@ -37,19 +39,22 @@ class HtmlLog(PictureSink):
         history: History,
         picture_every: int,
         charts: Mapping[str, Sequence[str]],
+        facts: Mapping[str, str],
     ) -> None:
         self._page = folder / "web" / "index.html"
         self._title = title
         self._history = history
         self.picture_every = picture_every
         self._charts = charts
+        self._facts = facts
 
     def pictures(self, progress: Progress, pictures: Mapping[str, np.ndarray]) -> None:
         images = self._page.parent / "images"
         newest = images / f"{progress.total_pairs:09d}_epoch{progress.epoch}"
         for number, (label, pixels) in enumerate(pictures.items()):
             write_image(newest / f"{number}_{_file_name(label)}.png", pixels)
-        facts = {"epoch": f"{progress.epoch}", "training pairs": f"{progress.total_pairs:,}"}
+        reached = {"epoch": f"{progress.epoch}", "training pairs": f"{progress.total_pairs:,}"}
+        facts = {**self._facts, **reached, "date": datetime.now().strftime("%Y-%m-%d %H:%M")}
         body = self._curves()
         for folder in sorted(images.glob("[0-9]*_epoch*"), reverse=True):
             pairs, _, epoch = folder.name.partition("_epoch")

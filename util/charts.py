@@ -101,10 +101,11 @@ def _figure(
 
 
 def _write_counts(figure: Figure, points: np.ndarray, counts: Sequence[int], *, color: str) -> None:
+    """Writes above each point how many values it is a mean of."""
+    (axes,) = figure.axes
     for (x, y), count in zip(points, counts, strict=True):
         if np.isfinite(y):
-            style = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "annotation_clip": False}
-            figure.axes[0].annotate(str(count), (x, y), color=color, **style)
+            axes.annotate(str(count), (x, y), (0, 5), textcoords="offset points", ha="center", color=color)
 
 
 def _svg(figure: Figure, title: str) -> str:

@@ -103,8 +103,8 @@ def shadows(box) -> tuple[bool, bool]:
     return tuple(abs(int(np.median(edge)) - 255) > 30 for edge in (strip[:, :3], strip[:, -3:]))
 
 
-def open_page(browser, path, viewport=None):
-    page = browser.new_page(viewport=viewport or {"width": 1280, "height": 900})
+def open_page(browser, path, viewport=None, **settings):
+    page = browser.new_page(viewport=viewport or {"width": 1280, "height": 900}, **settings)
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("requestfailed", lambda request: problems.append(request.url))
@@ -122,9 +122,92 @@ def test_the_results_page_on_a_desk_and_on_a_phone(browser, run, tiny_model, tmp
         page.wait_for_function(f"({LOADED})() === {6 * (1 + len(CLASSES))}")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert_all_columns_are_in_sight(page)
+        assert_pictures_open_large(page)
+        assert_the_slider_leads_through_the_ages(page)
+    # Without scripts, the link itself opens the picture, and nothing on the page is dead.
+    page = open_page(browser, path, java_script_enabled=False)
+    assert page.locator("input, button").count() == 0
     page.locator("td a").nth(1).click()
-    page.wait_for_load_state("load")
-    assert page.url.endswith("/images/0-2_0_0-2.png")
+    page.wait_for_url("**/images/0-2_0_0-2.png")
+
+
+def assert_pictures_open_large(page):
+    """In a page of three classes: a click opens a picture, arrows move, and Esc leads back."""
+    large, words = page.locator("dialog img"), page.locator("dialog p")
+    page.locator("td a").nth(1).click()
+    assert large.get_attribute("src").endswith("/images/0-2_0_0-2.png")
+    assert words.inner_text() == "0 (0-2) · 0-2"
+    assert large.bounding_box()["width"] >= 0.9 * page.viewport_size["width"]
+    for key, expected in {
+        "ArrowRight": "0 (0-2) · 15-19",
+        "ArrowDown": "0 (15-19) · 15-19",
+        "ArrowLeft": "0 (15-19) · 0-2",
+        "ArrowUp": "0 (0-2) · 0-2",
+    }.items():
+        page.keyboard.press(key)
+        assert words.inner_text() == expected
+    page.locator("dialog .next").click()
+    page.locator("dialog .previous").click()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert words.inner_text() == "0 (0-2)", "the first picture has none before it"
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog").is_visible()
+    page.wait_for_function("document.activeElement.title === '0 (0-2)'")
+
+
+def assert_the_slider_leads_through_the_ages(page):
+    slider, compared = page.locator(".slider input").first, page.locator(".compared img")
+    assert page.locator(".slider input").count() == 6
+    thumbnail = page.locator("td img").first.bounding_box()["width"]
+    # The end of the slider is below the last picture.
+    ends, last = slider.bounding_box(), page.locator("tr:first-child td:last-child").first.bounding_box()
+    page.mouse.click(last["x"] + last["width"] / 2, ends["y"] + ends["height"] / 2)
+    for key, age in {"": "50-69", "ArrowLeft": "15-19"}.items():
+        if key:
+            page.keyboard.press(key)
+        shown = [compared.nth(number).get_attribute("src").rsplit("/")[-1] for number in (0, 1)]
+        assert shown == ["0-2_0_input.png", f"0-2_0_{age}.png"]
+    assert compared.nth(1).bounding_box()["width"] > 1.9 * thumbnail
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.locator(".compared a").last.click()
+    assert page.locator("dialog p").inner_text() == "0 (0-2) · 15-19"
+    page.locator("dialog .close").click()
+    page.locator(".compared .close").click()
+    assert compared.count() == 0
+
+
+def test_a_swipe_leads_to_the_next_picture(browser, tmp_path):
+    rows = [[Picture(f"{number}.png", f"{number}") for number in range(3)]]
+    for number in range(3):
+        write_image(tmp_path / f"{number}.png", np.zeros((8, 8, 3), np.uint8))
+    write_page(tmp_path / "index.html", "Three", {}, [picture_table([], rows)], refresh=60)
+    page = open_page(browser, tmp_path / "index.html", PHONE, has_touch=True)
+    page.locator("td a").nth(1).tap()
+    touch = page.context.new_cdp_session(page)
+    for ends, expected in (((300, 60), "0 · 2"), ((60, 300), "0 · 1"), ((200, 210), "0 · 1")):
+        for kind, points in (
+            ("Start", [{"x": ends[0], "y": 400}]),
+            ("Move", [{"x": ends[1], "y": 400}]),
+            ("End", []),
+        ):
+            touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+        assert page.locator("dialog p").inner_text() == expected
+
+
+def test_a_page_that_loads_itself_again_waits_while_a_picture_is_open(browser, tmp_path):
+    write_image(tmp_path / "one.png", np.zeros((8, 8, 3), np.uint8))
+    write_page(tmp_path / "index.html", "Log", {}, [picture_table([], [[Picture("one.png")]])], refresh=60)
+    page = browser.new_page()
+    page.clock.install()
+    page.goto((tmp_path / "index.html").as_uri())
+    page.locator("td a").click()
+    page.evaluate("window.before = true")
+    page.clock.run_for(61_000)
+    assert page.evaluate("window.before")
+    page.keyboard.press("Escape")
+    page.clock.run_for(61_000)
+    page.wait_for_function("!window.before")
 
 
 def test_long_names_wrap_on_a_phone(browser, tmp_path):

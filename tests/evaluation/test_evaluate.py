@@ -115,6 +115,8 @@ def test_the_page_of_photos_shows_each_photo_once(tmp_path):
         "The median of 5: off, 20.0 years off, a face in 1 of 1 pictures",
         "The worst of 5: nobody, no face found",
         "Pictures with a face, of 5 for each target age: 15-19: 4.",
+        "n = 5 where a figure does not say otherwise.",
+        '<small style="white-space: nowrap">n = 4</small>',
         "photos.txt",
         "2026-01-02",
     ):
@@ -131,6 +133,7 @@ def test_a_single_photo_without_a_face_in_what_was_made(tmp_path):
     assert (table["model"]["face_found"], table["model"]["age_error"]) == (Figure(0, 1), None)
     assert report["overall"]["model"]["age_error"] is None
     assert "The only one: one, no face found" in page
+    assert "15-19: 0. Where there is none, the curve has a gap." in page
     assert page.count('src="images/one.png"') == 2
 
 

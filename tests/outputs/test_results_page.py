@@ -1,6 +1,7 @@
 """The results page of test.py."""
 
 import html.parser
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -56,7 +57,7 @@ def test_rows_are_images_of_each_class_in_turn(run, tiny_model, people, tmp_path
     assert [image["src"] for image in page.images] == page.links
     for link in page.links:
         assert Image.open(folder / unquote(link)).size == (16, 16), link
-    for fact in ("tiny, epoch latest", ", ".join(CLASSES), "5 of 5"):
+    for fact in ("tiny, epoch latest", str(people), ", ".join(CLASSES), "5 of 5", "none, so that each run differs"):
         assert fact in page.text
 
 
@@ -65,7 +66,9 @@ def test_how_many_and_ntest_and_seed(run, tiny_model, people, tmp_path):
     run("test.py", *arguments, "--how_many", 1)
     folder = tmp_path / "results" / "tiny" / "test_latest_seed5"
     # One turn: an image of each of the three classes.
-    assert Page(folder / "index.html").rows == 1 + 3
+    page = Page(folder / "index.html")
+    assert page.rows == 1 + 3
+    assert re.search(r"seed\n5\ndate\n\d{4}-\d\d-\d\d\n", page.text)
     first = {path.name: path.read_bytes() for path in (folder / "images").iterdir()}
     run("test.py", *arguments, "--how_many", 100)
     assert Page(folder / "index.html").rows == 1 + 5

@@ -55,8 +55,11 @@
     event.preventDefault();
     moves[event.key]();
   });
-  let start = 0;
-  dialog.addEventListener("touchstart", (event) => (start = event.changedTouches[0].clientX));
+  let start = NaN;
+  dialog.addEventListener("touchstart", (event) => {
+    // Two fingers enlarge the picture.
+    start = event.touches.length === 1 ? event.touches[0].clientX : NaN;
+  });
   dialog.addEventListener("touchend", (event) => {
     const way = event.changedTouches[0].clientX - start;
     if (Math.abs(way) > 40) moves[way > 0 ? "ArrowLeft" : "ArrowRight"]();

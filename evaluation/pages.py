@@ -91,11 +91,12 @@ def chart_over_ages(
     ages: Sequence[float],
     curves: Mapping[str, Sequence[float | None]],
     y_label: str,
+    *,
     counts: Mapping[str, Sequence[int]],
 ) -> dom_tag:
     """Curves over the target age, and how many values each point is a mean of; None leaves a gap."""
     series = {name: list(zip(ages, curve, strict=True)) for name, curve in curves.items()}
-    return line_chart(title, series, "target age, years", y_label, counts)
+    return line_chart(title, series, "target age, years", y_label, counts=counts)
 
 
 def best_median_worst(errors: Sequence[float]) -> dict[str, int]:

@@ -202,7 +202,9 @@ def _curves(ages: Mapping[str, float], scores: Scores) -> list[dom_tag]:
         by_input = zip(ages, values.mean(axis=0).tolist(), strict=True)
         curves = {f"from {name}": curve for name, curve in by_input}
         counts = {name: [len(values)] * len(ages) for name in curves}
-        charts.append(chart_over_ages(f"{title} over target age", list(ages.values()), curves, y_label, counts))
+        charts.append(
+            chart_over_ages(f"{title} over target age", list(ages.values()), curves, y_label, counts=counts)
+        )
     return charts
 
 

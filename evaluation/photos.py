@@ -176,7 +176,7 @@ def write_photo_report(
     body: list[dom_tag] = [tags.p(f"Pictures with a face, of {len(photos)} for each target age: {found}.{gaps}")]
     for figure, title in (("age", "Age that is seen"), ("age_error", "Error of the age that is seen")):
         curves = {row: [getattr(s, figure) for s in scores.values()] for row, scores in by_class.items()}
-        body.append(chart_over_ages(f"{title} over target age", list(ages.values()), curves, "years", counts))
+        body.append(chart_over_ages(f"{title} over target age", list(ages.values()), curves, "years", counts=counts))
     body += _pictures(["input", *ages], photos)
     write_report(folder, f"{model}: evaluation on photos", {**facts, "photos": len(photos)}, table, details, body)
     return table

@@ -32,6 +32,7 @@ def line_chart(
     series: Mapping[str, Points],
     x_label: str,
     y_label: str,
+    *,
     counts: Mapping[str, Sequence[int]] | None = None,
 ) -> dom_tag:
     """Lines of (x, y) points with a legend beside them; a line has a gap where y is None or not finite.

@@ -30,7 +30,7 @@ def test_lines_have_gaps_where_a_value_is_unknown():
 def test_points_say_how_many_values_they_are_means_of():
     series = {"alike": [(0, 1.0), (1, 2.0)], "unlike": [(0, 3.0), (1, None), (2, 4.0)]}
     counts = {"alike": [41, 41], "unlike": [43, 0, 42]}
-    text = line_chart("Ages", series, "age", "years", counts).render(pretty=False)
+    text = line_chart("Ages", series, "age", "years", counts=counts).render(pretty=False)
     # The numbers at the axes are smaller.
     assert re.findall(r">(4\d)</text>", text) == ["43", "42"]
     assert "alike: 2, n\u00a0=\u00a041<" in text

@@ -21,12 +21,12 @@ from models.checkpoint import CheckpointFolder, Position, save
 from models.precision import set_tf32
 from models.trainer import Trainer
 from options import build_training as build
-from options.opt_file import OPT_FILE, options_text, write_options
 from options.run_folder import explain_failures, locked_run_folder, start_or_resume
 from options.train import parse_train_options, train_parser
 from util.device import choose_device, peak_memory
 from util.distributed import Processes, in_torchrun, is_main_process, launch, local_rank, process_count, process_group
 from util.interrupt import StopRequest, stop_requests
+from util.opt_file import OPT_FILE, options_text, write_options
 from util.progress import progress
 from util.visualizer import Progress, Visualizer, due
 

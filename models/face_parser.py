@@ -1,20 +1,50 @@
-"""The published face parser, DeepLab v3: an aligned portrait -> its face-parsing labels (docs/method.md, Photos)."""
+"""Chooses the face parser; the published one, DeepLab v3: an aligned portrait -> labels (docs/method.md, Photos)."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from data.in_the_wild.cut_out import Parse
+from data.in_the_wild.grabcut import parse_by_grabcut
 from data.masking import Label
 from models.checkpoint import adopt_weights, read_weights
+from util.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+FaceParserName = Literal["auto", "deeplab", "grabcut"]
+DEEPLAB_WEIGHTS = Path(__file__).parent.parent / "deeplab_model" / "deeplab_model.pth"
 
 _GROUPS = 32
 _INPUT_SIZE = 513
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
+
+
+def choose_face_parser(name: FaceParserName, device: torch.device, weights: Path = DEEPLAB_WEIGHTS) -> Parse:
+    """DeepLab if its weights are installed, otherwise GrabCut, unless the user has chosen one.
+
+    Raises:
+        UserError: the user has chosen DeepLab, but its weights are missing; or its weights are damaged.
+    """
+    get = "python download_models.py --only deeplab_model"
+    if name == "deeplab" and not weights.is_file():
+        raise UserError(f"--parser deeplab: {weights} is missing; run {get}")
+    if name != "grabcut" and weights.is_file():
+        return DeepLabParser(weights, device)
+    if name == "auto":
+        logger.warning(
+            "The published face parser is not installed. GrabCut cuts the person out instead, less exactly around "
+            "hair and collar. To fetch the parser: %s",
+            get,
+        )
+    return parse_by_grabcut
 
 
 class DeepLabParser:

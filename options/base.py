@@ -4,14 +4,16 @@ import argparse
 import math
 import sys
 from collections.abc import Collection, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
 from data.age_classes import ANCHORS
 from data.transforms import RESIZE_MODES
+from models import model_folder
 from models.engines import EngineName
+from models.model_folder import ModelOptions
 from models.precision import Precision
-from options.opt_file import OPT_FILE, read_options, value_text
 from options.types import (
     boolean,
     class_names,
@@ -25,14 +27,10 @@ from options.types import (
     relative_name,
 )
 from util.errors import UserError
+from util.opt_file import OPT_FILE, read_options, value_text
 
 # These options belong to a model, not to a run. They are read from its opt.txt, so that --name is enough to use it.
-MODEL_OPTIONS = (
-    *("loadSize", "fineSize", "resize_or_crop", "sort_classes", "sort_order", "input_nc", "output_nc"),
-    *("ngf", "n_downsample", "n_adaptive_blocks", "gen_dim_per_style", "no_cond_noise", "id_enc_norm"),
-    *("decoder_norm", "activation", "use_modulated_conv", "conv_weight_norm", "normalize_mlp"),
-    *("use_resblk_pixel_norm", "no_moving_avg", "ndf", "n_layers_D", "num_D"),
-)
+MODEL_OPTIONS = (*(field.name for field in fields(ModelOptions)), "sort_classes", "ndf", "n_layers_D", "num_D")
 
 # Commands that use a model accept these options for old scripts, and ignore them.
 TRAINING_ONLY = frozenset(
@@ -41,11 +39,6 @@ TRAINING_ONLY = frozenset(
         *("display_id", "display_port", "display_winsize", "display_single_pane_ncols"),
     )
 )
-
-_PUBLISHED = ("males_model", "females_model")
-
-# Files that make a folder a model.
-_WEIGHTS = "*_net_*.pth"
 
 _METAVARS = {None: "NAME", relative_name: "NAME", path: "PATH", gpu_ids: "IDS", class_names: "NAMES", boolean: "BOOL"}
 
@@ -195,22 +188,13 @@ def find_model(options: argparse.Namespace) -> Path:
     Raises:
         UserError: there is no such model; the message lists the existing ones.
     """
-    root: Path = options.checkpoints_dir
-    models = sorted({path.parent.name for path in root.glob(f"*/{_WEIGHTS}")})
     if options.list_models:
-        sys.stdout.writelines(f"{model}\n" for model in models)
+        sys.stdout.writelines(f"{model}\n" for model in model_folder.model_names(options.checkpoints_dir))
         raise SystemExit(0)
-    folder = root / str(options.name)
-    if not any(folder.glob(_WEIGHTS)):
-        existing = f"it holds {', '.join(models)}" if models else "it holds no model"
-        get = "python download_models.py fetches the published ones"
-        if options.name in _PUBLISHED:
-            get = (
-                f"To fetch it and the face parser (678 MB; CC BY-NC-SA 4.0, not for commercial use): "
-                f"python download_models.py --only {options.name} deeplab_model"
-            )
-        raise UserError(f"--name {options.name}: no such model in {root}; {existing}. {get}")
-    return folder
+    try:
+        return model_folder.find_model(options.name, options.checkpoints_dir)
+    except UserError as error:
+        raise UserError(f"--name {error}") from error
 
 
 def parse(

@@ -27,10 +27,10 @@ from models.pretrained import PretrainedModel, load_pretrained
 from models.trainer import Trainer
 from models.transformer import AgeTransformer
 from options.build import generator_config, noise_sigma, transform
-from options.opt_file import OPT_FILE, read_options
 from options.types import class_names
 from util.distributed import Processes
 from util.errors import UserError
+from util.opt_file import OPT_FILE, read_options
 from util.visualizer import (
     History,
     HtmlLog,

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Collection, Mapping
 
 from options.base import CommandParser
-from options.opt_file import value_text
 from util.errors import UserError
+from util.opt_file import value_text
 
 logger = logging.getLogger(__name__)
 

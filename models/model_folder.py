@@ -21,7 +21,7 @@ _PUBLISHED = ("males_model", "females_model")
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """The options that describe a generator and its pictures, by their names; the defaults are the published models'."""
+    """The options that describe a generator and its pictures. The defaults are the published models'."""
 
     loadSize: int = 256
     fineSize: int = 256
@@ -83,6 +83,11 @@ class ModelOptions:
         return Transform(self.resize_or_crop, self.loadSize, self.fineSize, flip, 2**self.n_downsample)
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds weights."""
+    return any(folder.glob(_WEIGHTS))
+
+
 def model_names(root: Path) -> list[str]:
     """The models in the folder `root`."""
     return sorted({path.parent.name for path in root.glob(f"*/{_WEIGHTS}")})
@@ -95,7 +100,7 @@ def find_model(name: str, root: Path) -> Path:
         UserError: there is no such model; the message lists the existing ones, and says what fetches a published one.
     """
     folder = root / name
-    if any(folder.glob(_WEIGHTS)):
+    if is_model(folder):
         return folder
     models = model_names(root)
     existing = f"it holds {', '.join(models)}" if models else "it holds no model"

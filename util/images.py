@@ -26,6 +26,7 @@ _BROKEN = (
     *(OSError, ValueError, SyntaxError, EOFError, TypeError, RuntimeError, LookupError, ArithmeticError),
     struct.error,
 )
+_IN_MEMORY = Path("picture in memory")
 _GAP = 10  # pixels
 _WHITE = 255
 
@@ -110,6 +111,28 @@ def read_image(path: Path, background: int = 128, most_pixels: int | None = None
         # The size is computed again because the picture may have been turned.
         image = image.resize(_reduced_size(image, most_pixels), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return image
+
+
+def to_rgb(picture: Image.Image | np.ndarray, background: int) -> Image.Image:
+    """A picture in memory as `read_image` gives that of a file; colours that only its file declares are unknown.
+
+    Args:
+        picture: opened by Pillow, or (H, W), (H, W, 3) or (H, W, 4) uint8.
+        background: grey value, 0 to 255, that shows through transparent pixels.
+
+    Raises:
+        UserError: the array has another shape or type, or the picture's file is broken.
+    """
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,), (4,)):
+            raise UserError(f"a picture of shape {picture.shape}, {picture.dtype}: give (height, width, 3) uint8")
+        return to_srgb(Image.fromarray(picture), background, _IN_MEMORY)
+    try:
+        # A copy has no format, by which `to_srgb` would look into the file.
+        upright = ImageOps.exif_transpose(picture.copy())
+        return to_srgb(upright, background, _IN_MEMORY)
+    except _BROKEN as error:
+        raise UserError(f"a picture opened by Pillow: not readable ({error}); give another one") from error
 
 
 def _reduced_size(image: Image.Image, most_pixels: int) -> tuple[int, int]:

@@ -41,7 +41,11 @@ class PhotoReader:
         Raises:
             UserError: the photo cannot be read, or does not show the face.
         """
-        image, faces = turn_upright(read_image(photo, MASK_COLOR, _MOST_PIXELS), str(photo))
+        return self.portraits(read_image(photo, MASK_COLOR, _MOST_PIXELS), photo)
+
+    def portraits(self, image: Image.Image, photo: Path) -> list[Portrait]:
+        """The same for a photo that was read before, RGB; `photo` is what messages call it."""
+        image, faces = turn_upright(image, str(photo))
         chosen = choose_faces(faces, self.face, str(photo))
         numbered = self.face == "all"
         return [self._portrait(photo, image, face.landmarks, number if numbered else None) for number, face in chosen]

@@ -1,0 +1,80 @@
+"""Any photo -> the pixels that a model takes, for calls from Python (docs/python.md)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from data.age_classes import position
+from data.in_the_wild import PhotoReader
+from data.in_the_wild.cut_out import Parse
+from data.masking import MASK_COLOR
+from data.photo_list import user_path
+from data.portrait import read_portrait
+from models.age_code import anchor_blends, position_blends
+from models.face_parser import FaceParserName, choose_face_parser
+from models.model_folder import ModelOptions
+from util.images import to_rgb
+
+Photo = str | Path | Image.Image | np.ndarray
+
+# What messages call a photo that has no file.
+_UNNAMED = Path("the photo")
+
+
+@dataclass(frozen=True)
+class PhotoInput:
+    """Makes portraits of photos for one model.
+
+    Attributes:
+        model: the options that describe the model.
+        face_parser: cuts the person out; it is loaded when the first photo needs it.
+        device: where it runs.
+    """
+
+    model: ModelOptions
+    face_parser: FaceParserName
+    device: torch.device
+
+    def pixels(self, photo: Photo, *, face: Literal["largest"] | int, aligned: bool) -> np.ndarray:
+        """The masked portrait (H, W, 3) uint8 at the model's size.
+
+        Args:
+            photo: a path, a picture opened by Pillow, or (H, W, 3) uint8.
+            face: which face of the photo; numbers count from the left, from 1.
+            aligned: whether the photo is a portrait already: the file has a parsing map beside it, and a picture in
+                memory is masked.
+
+        Raises:
+            UserError: the photo cannot be read, or does not show the face.
+        """
+        to_model_size = self.model.transform(flip=False)
+        path = user_path(str(photo)) if isinstance(photo, str | Path) else None
+        if aligned:
+            if path:
+                return read_portrait(path).at_size(to_model_size)
+            return to_model_size(np.asarray(to_rgb(photo, MASK_COLOR)))
+        read = PhotoReader(self.model.loadSize, self._parse, face)
+        portraits = read(path) if path else read.portraits(to_rgb(photo, MASK_COLOR), _UNNAMED)
+        return portraits[0].at_size(to_model_size)
+
+    def blends(self, ages: Sequence[float] | None) -> Tensor:
+        """The blends (F, num_classes) that show ages in years, or each class if there are none.
+
+        Raises:
+            UserError: an age is not from 0 to 120.
+        """
+        classes = self.model.sort_order
+        if ages is None:
+            return anchor_blends(len(classes))
+        return position_blends(len(classes), [position(age, classes) for age in ages])
+
+    @cached_property
+    def _parse(self) -> Parse:
+        return choose_face_parser(self.face_parser, self.device)

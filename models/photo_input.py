@@ -55,14 +55,14 @@ class PhotoInput:
             UserError: the photo cannot be read, or does not show the face.
         """
         to_model_size = self.model.transform(flip=False)
-        path = user_path(str(photo)) if isinstance(photo, str | Path) else None
-        if aligned:
-            if path:
-                return read_portrait(path).at_size(to_model_size)
+        if isinstance(photo, str | Path):
+            path = user_path(str(photo))
+            portrait = read_portrait(path) if aligned else self._reader(face)(path)[0]
+        elif aligned:
             return to_model_size(np.asarray(to_rgb(photo, MASK_COLOR)))
-        read = PhotoReader(self.model.loadSize, self._parse, face)
-        portraits = read(path) if path else read.portraits(to_rgb(photo, MASK_COLOR), _UNNAMED)
-        return portraits[0].at_size(to_model_size)
+        else:
+            portrait = self._reader(face).portraits(to_rgb(photo, MASK_COLOR), _UNNAMED)[0]
+        return portrait.at_size(to_model_size)
 
     def blends(self, ages: Sequence[float] | None) -> Tensor:
         """The blends (F, num_classes) that show ages in years, or each class if there are none.
@@ -74,6 +74,9 @@ class PhotoInput:
         if ages is None:
             return anchor_blends(len(classes))
         return position_blends(len(classes), [position(age, classes) for age in ages])
+
+    def _reader(self, face: Literal["largest"] | int) -> PhotoReader:
+        return PhotoReader(self.model.loadSize, self._parse, face)
 
     @cached_property
     def _parse(self) -> Parse:

@@ -69,7 +69,8 @@ def description(name: str, epoch: str, model: ModelOptions) -> dict[str, object]
     return {
         "model": name,
         "epoch": epoch,
-        "images": f"(B, 3, {model.fineSize}, {model.fineSize}) RGB from -1 to 1; all but the person is grey, 128 of 255",
+        "size": model.fineSize,
+        "images": "(B, 3, size, size): RGB from -1 to 1; everything but the person is grey, 128 of 255",
         "codes": "(B, classes * entries_per_class): normal noise, plus 1 on the entries of the class",
         "classes": model.sort_order,
         "entries_per_class": model.gen_dim_per_style,

@@ -44,11 +44,7 @@ def main() -> int:
     generator = Generator(model.generator_config).eval().requires_grad_(False)
     load_weights(generator, CheckpointFolder(folder).weights(options.which_epoch, model.network))
     out: Path = options.out or Path("results", options.name, f"onnx_{options.which_epoch}")
-    # They report every step of their work.
-    for package in ("onnxscript", "onnx_ir"):
-        logging.getLogger(package).setLevel(logging.WARNING)
     with atomic_folder(out, overwrite=options.overwrite) as new:
-        logger.info("Exporting; this takes about a minute.")
         export_onnx(generator, model.fineSize, new)
         for check in check_onnx(generator, model.fineSize, new):
             logger.info(

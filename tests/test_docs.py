@@ -20,6 +20,9 @@ OTHERS = {
     "--rdzv_backend",
     "--rdzv_endpoint",
     "--rdzv_id",
+    "--rm",
+    "--gpus",
+    "--build-arg",
     "--shm-size",
 }
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -54,7 +54,7 @@ def export_onnx(generator: Generator, size: int, folder: Path) -> None:
     _import_packages()
     with warnings.catch_warnings(action="ignore"):
         for part in _parts(generator, size, batch=2):
-            # The newer exporter (dynamo) needs another package and fifteen times as long for files that are no faster.
+            # The newer exporter (dynamo) needs one more package and fifteen times as long. Its files are no faster.
             torch.onnx.export(
                 part.network,
                 tuple(part.inputs.values()),

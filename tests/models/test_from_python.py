@@ -41,7 +41,7 @@ def arrays(pictures: list[Image.Image]) -> np.ndarray:
 
 
 def test_the_examples_run(tmp_path, monkeypatch):
-    """They run in a folder like the checkout, whose face parser is not installed."""
+    """They run in a folder like the checkout, so that their pictures do not land there."""
     for name in ("assets", "checkpoints", "hubconf.py"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)

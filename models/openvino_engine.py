@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +30,7 @@ _KEY_FILE = "key.json"
 logger = logging.getLogger(__name__)
 
 
-class Converted:
+class Network:
     """A module as OpenVINO's model, which is compiled for the shapes of its inputs when it is called.
 
     Args:
@@ -73,7 +74,7 @@ class OpenVinoEngine(Engine):
 
     def __init__(self, networks: Mapping[str, ov.Model], config: GeneratorConfig, precision: Precision) -> None:
         self.config = config
-        self._networks = {name: Converted(model, precision) for name, model in networks.items()}
+        self._networks = {name: Network(model, precision) for name, model in networks.items()}
 
     def encode(self, pixels: np.ndarray) -> Tensor:
         return self._each("encoder", pixels)
@@ -130,7 +131,8 @@ def converted_networks(generator: Generator) -> dict[str, ov.Model]:
 
 def convert(module: nn.Module, *inputs: Tensor) -> ov.Model:
     """A module without gradients as OpenVINO's model, for inputs of any shape; raises RuntimeError if that fails."""
-    with torch.inference_mode():
+    # The warnings are about checks of sizes, and about the age of torch.jit.
+    with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
         # openvino.convert_model does the same, but also reports its use to Intel over the network.
         decoder = TorchScriptPythonDecoder(torch.jit.trace(module, inputs, check_trace=False))
         frontend = FrontEndManager().load_by_framework("pytorch")

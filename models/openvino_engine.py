@@ -12,6 +12,7 @@ from threading import Lock
 import numpy as np
 import openvino as ov
 import torch
+from openvino._offline_transformations import apply_moc_transformations
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
@@ -136,7 +137,10 @@ def convert(module: nn.Module, *inputs: Tensor) -> ov.Model:
         # openvino.convert_model does the same, but also reports its use to Intel over the network.
         decoder = TorchScriptPythonDecoder(torch.jit.trace(module, inputs, check_trace=False))
         frontend = FrontEndManager().load_by_framework("pytorch")
-        return frontend.convert(frontend.load(decoder))
+        model = frontend.convert(frontend.load(decoder))
+    # What can be computed now need not be computed at each start.
+    apply_moc_transformations(model, cf=True)
+    return model
 
 
 class _Encoder(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor
 from models.checkpoint import load_weights
 from models.generator import Generator, GeneratorConfig
 from models.precision import Precision, autocast
+from util.errors import UserError
 from util.images import to_pixels, to_tensor
 
 EngineName = Literal["auto", "torch", "openvino"]
@@ -85,6 +86,30 @@ def choose_engine(
     Raises:
         UserError: the weights cannot be loaded, or the engine that the user asks for cannot be used.
     """
-    generator = Generator(config)
-    load_weights(generator, weights)
-    return TorchEngine(generator.to(device).eval().requires_grad_(False), device, precision)
+
+    def load() -> Generator:
+        generator = Generator(config)
+        load_weights(generator, weights)
+        return generator.to(device).eval().requires_grad_(False)
+
+    if name == "openvino" and device.type != "cpu":
+        raise UserError("--engine openvino: runs on CPUs only; add --gpu_ids -1, or leave --engine out")
+    if name != "torch" and device.type == "cpu":
+        try:
+            # OpenVINO is not available for every system.
+            from models.openvino_engine import OpenVinoEngine, load_networks
+
+            return OpenVinoEngine(load_networks(weights, config, load), config, precision)
+        except ImportError as error:
+            if name == "openvino":
+                raise UserError(
+                    f"--engine openvino: cannot be imported ({error}); pip install openvino, or leave --engine out"
+                ) from error
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            if name == "openvino":
+                raise UserError(
+                    f"--engine openvino: cannot run this network ({reason}); leave --engine out"
+                ) from error
+            logger.warning("OpenVINO cannot run this network (%s). PyTorch runs it instead, more slowly.", reason)
+    return TorchEngine(load(), device, precision)

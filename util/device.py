@@ -1,8 +1,10 @@
 """Chooses the device that the networks run on, and reads its peak memory."""
 
 import logging
+import math
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -15,6 +17,9 @@ except ImportError:  # Windows lacks it.
 
 logger = logging.getLogger(__name__)
 
+# Where Linux says how much processor time a container gets in how much time, by the versions of its control groups.
+_QUOTAS = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
+
 
 def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
     """The GPU for one of this machine's processes. Without CUDA, Apple's GPU or the CPU is chosen and logged.
@@ -26,6 +31,7 @@ def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
     Raises:
         UserError: CUDA is available, but this device does not exist.
     """
+    limit_threads()
     if not gpu_ids:
         return torch.device("cpu")
     if torch.cuda.is_available():
@@ -40,6 +46,20 @@ def choose_device(gpu_ids: Sequence[int], number: int = 0) -> torch.device:
         return torch.device("mps")
     logger.info("No GPU is available: running on the CPU (--gpu_ids -1 chooses it without this message).")
     return torch.device("cpu")
+
+
+def limit_threads(groups: Path = Path("/sys/fs/cgroup")) -> None:
+    """Lowers PyTorch's number of threads to the processors that a container grants, of which PyTorch does not know.
+
+    PyTorch's number heeds OMP_NUM_THREADS and the processors that the process may run on. OpenVINO gets it as well.
+    """
+    for names in _QUOTAS:
+        try:
+            quota, period = map(int, " ".join((groups / name).read_text() for name in names).split())
+        except (OSError, ValueError):  # Another version or system, or no limit, which is spelt "max".
+            continue
+        if quota > 0:
+            torch.set_num_threads(min(torch.get_num_threads(), math.ceil(quota / period)))
 
 
 def peak_memory(device: torch.device) -> float | None:

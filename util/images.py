@@ -165,8 +165,12 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
 
 def to_pixels(images: Tensor) -> np.ndarray:
     """(..., 3, H, W) in [-1, 1] -> (..., H, W, 3) uint8."""
-    scaled = images.detach().float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
-    return scaled.movedim(-3, -1).cpu().numpy()
+    return as_bytes(images.detach()).cpu().numpy()
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """(..., 3, H, W) in [-1, 1] -> (..., H, W, 3) uint8."""
+    return images.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).movedim(-3, -1)
 
 
 def resize(pixels: np.ndarray, size: int | None) -> np.ndarray:

@@ -17,6 +17,7 @@ from models.generator import Generator, GeneratorConfig
 from models.initialization import initialize_centered
 from models.layers import Blur, ModulatedConv2d
 from models.losses import LossWeights, discriminator_losses, fake_loss
+from models.openvino_engine import Network, convert
 from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 
 SMALL_G, SMALL_D = GeneratorConfig(ngf=8, dim_per_class=4), DiscriminatorConfig(ndf=8, layers=4)
@@ -140,25 +141,46 @@ def render(generator, image, codes, blends):
     return generator.decode(generator.encode(image).expand(len(latents), -1, -1, -1), latents)
 
 
-def test_deploy_and_traverse(generator, images, small):
+def render_by_openvino(generator, image, codes, blends):
+    """The same by the engine's networks, but without its rounding to bytes."""
+    parts = (generator.id_encoder, (image,)), (generator.decoder.mlp, (codes,))
+    features, latents = (
+        Network(convert(part, *inputs), "fp32")(*(i.numpy() for i in inputs)) for part, inputs in parts
+    )
+    decoder = Network(convert(generator.decoder, torch.from_numpy(features), torch.from_numpy(latents[:1])), "fp32")
+    return torch.cat([torch.from_numpy(decoder(features, (blend @ latents)[None])) for blend in blends.numpy()])
+
+
+ENGINES = pytest.mark.parametrize("render", [render, render_by_openvino])
+
+
+@ENGINES
+def test_deploy_and_traverse(render, generator, images, small):
     codes = golden_code("x", ALL, 6, 4)
     close(render(generator, images[:1], codes, anchor_blends(6)), small["deploy"])
     close(render(generator, images[:1], codes, traversal_blends(6, 0.25)), small["traverse"])
 
 
-def test_default_size():
+@pytest.mark.parametrize(("render", "frames"), [(render, 11), (render_by_openvino, 2)])
+def test_default_size(render, frames):
     golden = np.load(GOLDEN / "default.npz")
     images = golden_input("default", (2, 3, 256, 256))
     codes = golden_code("default", ALL, 6, 50)
     with torch.no_grad():
         generator = fill_from_names(Generator(GeneratorConfig()))
         for name, blends in (("deploy", anchor_blends(6)), ("traverse", traversal_blends(6, 0.5))):
-            pictures = render(generator, images[:1], codes, blends)
-            close(pictures[:, :, ::8, ::8], golden[name])
+            pictures = render(generator, images[:1], codes, blends[:frames])
+            close(pictures[:, :, ::8, ::8], golden[name][:frames])
             statistics = torch.stack(
                 [pictures.mean(dim=(1, 2, 3)), pictures.std(dim=(1, 2, 3), unbiased=False)], dim=1
             )
-            np.testing.assert_allclose(statistics.numpy(), golden[f"{name}_mean_std"], rtol=0, atol=1e-4)
+            np.testing.assert_allclose(statistics.numpy(), golden[f"{name}_mean_std"][:frames], rtol=0, atol=1e-4)
+
+
+def test_discriminator_of_default_size():
+    golden = np.load(GOLDEN / "default.npz")
+    images = golden_input("default", (2, 3, 256, 256))
+    with torch.no_grad():
         discriminator = fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig()))
         close(discriminator(images)[0], golden["disc"])
 

@@ -17,7 +17,7 @@ from evaluation.photos import evaluate_photos
 from options.build import load_transformer, portrait_reader, transform
 from options.evaluate import evaluate_parser, parse_evaluate_options, settings_of
 from util.device import choose_device
-from util.provenance import ProvenanceRecord
+from util.provenance import Manifest, Source
 
 
 def main() -> int:
@@ -38,8 +38,8 @@ def main() -> int:
     named = f"photos_{options.which_epoch}_{source.stem}" if photos else f"evaluation_{options.which_epoch}"
     folder = options.results_dir / options.name / named
     read = portrait_reader(options, device)
-    record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
-    record.add([folder / "index.html"], source, settings_of(options, parser))
+    manifest = Manifest(folder, options.results_dir, overwrite=options.overwrite)
+    manifest.claim([folder / "index.html"], Source(source), settings_of(options, parser))
     with logging_redirect_tqdm():
         if photos:
             return evaluate_photos(

@@ -2,9 +2,6 @@
 
 import logging
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import cycle, islice
@@ -19,6 +16,7 @@ from torch import Tensor
 from data.aging_dataset import AgingDataset, PairIndex, PairItem
 from util.errors import UserError
 from util.interrupt import StopRequest
+from util.workers import become_worker, how_it_ended, usable_cores
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +122,7 @@ class PairLoader:
         self, dataset: AgingDataset, sampler: PairSampler, workers: int, timeout: float = _BATCH_TIMEOUT
     ) -> None:
         self._dataset, self._sampler, self._timeout = dataset, sampler, timeout
-        self._count = min(workers, _usable_cores())
+        self._count = min(workers, usable_cores())
         self._workers: list[tuple[BaseProcess, Connection]] = []
         self._reported: set[str] = set()
 
@@ -180,14 +178,9 @@ class PairLoader:
                     )
             content = connection.recv()
         except (EOFError, OSError) as error:
-            process.join(_STOP_TIMEOUT)
-            code = process.exitcode
-            end = f"ended with exit code {code}"
-            if code is not None and code < 0:
-                end = f"was killed ({signal.Signals(-code).name})"
             raise UserError(
-                f"--nThreads {self._count}: a process that reads pictures {end}; if the machine ran out of "
-                "memory, give a smaller number or 0"
+                f"--nThreads {self._count}: a process that reads pictures {how_it_ended(process)}; "
+                "if the machine ran out of memory, give a smaller number or 0"
             ) from error
         if isinstance(content, UserError):
             raise content
@@ -195,20 +188,9 @@ class PairLoader:
         return PairBatch(a, b, a_class, b_class, content[-1])
 
 
-def _usable_cores() -> int:
-    # A container or a batch system may allow this process fewer cores than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _read_batches(dataset: AgingDataset, sampler: PairSampler, turns: slice, connection: Connection) -> None:
     """The loop of a worker until it is killed: it receives the start of an epoch and sends its share of batches."""
-    # Terminals and torchrun signal all processes, but only the training process decides when workers end.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    # If the training process is killed, it cannot end its workers; they must notice it.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # A fork does not copy PyTorch's threads.
-    torch.set_num_threads(1)
+    become_worker()
     while True:
         sampler.start_at(*connection.recv())
         for pairs in islice(sampler, turns.start, None, turns.step):
@@ -219,13 +201,6 @@ def _read_batches(dataset: AgingDataset, sampler: PairSampler, turns: slice, con
             else:
                 # Tensors would be sent through shared memory.
                 connection.send((*(tensor.numpy() for tensor in tensors), faults))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
 
 
 def _read(dataset: AgingDataset, pairs: Sequence[PairIndex]) -> PairBatch:

@@ -36,7 +36,7 @@ def choose_face_parser(name: FaceParserName, device: torch.device, weights: Path
     get = "python download_models.py --only deeplab_model"
     if name == "deeplab" and not weights.is_file():
         raise UserError(f"--parser deeplab: {weights} is missing; run {get}")
-    if name != "grabcut" and weights.is_file():
+    if uses_deeplab(name, weights):
         return DeepLabParser(weights, device)
     if name == "auto":
         logger.warning(
@@ -45,6 +45,11 @@ def choose_face_parser(name: FaceParserName, device: torch.device, weights: Path
             get,
         )
     return parse_by_grabcut
+
+
+def uses_deeplab(name: FaceParserName, weights: Path = DEEPLAB_WEIGHTS) -> bool:
+    """Whether `choose_face_parser` takes DeepLab, where its weights are not missing."""
+    return name != "grabcut" and weights.is_file()
 
 
 class DeepLabParser:

@@ -93,8 +93,13 @@ class OptionGroup:
         return OptionGroup(self._parser, self._group.add_mutually_exclusive_group(required=required))
 
 
-def add_shared_options(parser: CommandParser) -> None:
-    """Adds the options that every command takes, with the method's defaults."""
+def add_shared_options(parser: CommandParser, threads: int | None = 4) -> None:
+    """Adds the options that every command takes, with the method's defaults.
+
+    Args:
+        parser: of the command.
+        threads: default of --nThreads; None means the usable cores.
+    """
     run = parser.group("model and machine")
     run.add_argument("--name", type=relative_name, default="debug", help="model: a folder below --checkpoints_dir")
     run.add_argument("--checkpoints_dir", type=path, default=Path("checkpoints"), help="folder that holds the models")
@@ -112,7 +117,8 @@ def add_shared_options(parser: CommandParser) -> None:
     data.add_argument("--sort_order", type=class_names, default=ANCHORS, help="anchor classes, youngest first")
     data.add_argument("--serial_batches", action="store_true", help="take pictures in order, not at random")
     data.add_argument("--no_flip", action="store_true", help="do not mirror pictures in training")
-    data.add_argument("--nThreads", type=integer(0, 1024), default=4, help="processes that read pictures")
+    reads = "processes that read pictures" + " (default: the usable cores)" * (threads is None)
+    data.add_argument("--nThreads", type=integer(0, 1024), default=threads, help=reads)
     data.add_argument("--max_dataset_size", type=limit, default=math.inf, help="most pictures of each class to use")
 
     net = parser.group("network; options that are not given come from the model's opt.txt, if it has one")
@@ -166,7 +172,11 @@ def add_photo_options(photos: OptionGroup) -> None:
 def add_results_options(results: OptionGroup) -> None:
     """Adds the options of commands that write results."""
     results.add_argument("--results_dir", type=path, default=Path("results"), help="folder for the results")
-    results.add_argument("--overwrite", action="store_true", help="replace results of other photos or other settings")
+    results.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="make everything anew, and replace results of other photos or other settings",
+    )
 
 
 def add_engine_options(group: OptionGroup) -> None:

@@ -36,16 +36,21 @@ def noise_seed(options: argparse.Namespace) -> int:
     return options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
 
 
+def weights_file(options: argparse.Namespace) -> Path:
+    """The file of the generator that the options name."""
+    network = ModelOptions.of(vars(options)).network
+    return CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
+
+
 def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
     """The model that the options name, ready for use; raises UserError if its weights cannot be loaded."""
     set_tf32(options.precision)
-    network = ModelOptions.of(vars(options)).network
     config = generator_config(options)
     if options.verbose:
         with torch.device("meta"):
             logger.info("%s", Generator(config))
     return AgeTransformer.load(
-        CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network),
+        weights_file(options),
         config,
         device=device,
         noise_sigma=noise_sigma(options),
@@ -65,4 +70,8 @@ def portrait_reader(options: argparse.Namespace, device: torch.device) -> Callab
         return PhotoReader(options.loadSize, choose_face_parser(options.parser, device), options.face)
     if options.face != "largest":
         raise UserError(f"--face {options.face}: needs --in_the_wild; aligned portraits show one face")
-    return lambda path: [read_portrait(path)]
+    return _read_aligned
+
+
+def _read_aligned(path: Path) -> list[Portrait]:
+    return [read_portrait(path)]

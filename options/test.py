@@ -47,7 +47,7 @@ def test_parser() -> CommandParser:
         "Use a model on photos. With none of the options under 'what to make of each photo', use it on the test\n"
         "images of --dataroot instead and write a page of results.",
         examples=_EXAMPLES,
-        hidden=TRAINING_ONLY,
+        hidden=TRAINING_ONLY - {"nThreads"},
     )
     what = parser.group("what to make of each photo")
     what.add_argument("--traverse", action="store_true", help="the input and a series through all ages, in one row")
@@ -97,7 +97,7 @@ def test_parser() -> CommandParser:
     results.add_argument("--debug_mode", action="store_true", help="page: show reconstructions too")
     results.add_argument("--list_models", action="store_true", help="list the models in --checkpoints_dir and stop")
 
-    add_shared_options(parser)
+    add_shared_options(parser, threads=None)
     return parser
 
 

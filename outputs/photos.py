@@ -2,62 +2,124 @@
 
 import argparse
 import logging
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-import numpy as np
+import torch
 
-from data.photo_list import face_name, find_photos, for_each_portrait, output_names
-from data.portrait import Portrait
-from evaluation.judge import log_age
-from models.transformer import AgeTransformer
+from data.photo_list import face_name, find_photos, output_names
+from data.portrait import parsing_path
+from models.face_parser import uses_deeplab
 from options.base import CommandParser
-from options.build import load_transformer, noise_seed, portrait_reader, transform
+from options.build import (
+    load_transformer,
+    noise_seed,
+    portrait_reader,
+    transform,
+    weights_file,
+)
+from outputs.batch import Batch, Maker
 from outputs.plan import Output, planned_outputs
+from outputs.preparation import Preparation, Task
 from util.device import choose_device
-from util.images import resize
-from util.progress import progress
-from util.provenance import ProvenanceRecord
+from util.distributed import is_main_process, local_rank, process_group
+from util.interrupt import sigterm_raises
+from util.provenance import Manifest, Source, content_id
+from util.workers import OrderedWorkers, usable_cores
 
 logger = logging.getLogger(__name__)
 
 # Results of this many faces in a photo are checked before the work starts, and further ones when they are made.
 _FACES_CHECKED = 9
+# Starting workers takes longer than they would save with fewer photos.
+_FEWEST_FOR_WORKERS = 3
+# Processes of several machines wait for the slowest one. It ends long before this, or not at all.
+_LONGEST_BATCH = timedelta(days=30)
 
 
 def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path) -> int:
-    """Makes the outputs that the options ask for from each photo; returns the exit code."""
+    """Makes the outputs that the options ask for from each photo; returns the exit code.
+
+    Under torchrun each process makes those of its part of the photos.
+    """
     photos = find_photos(options.image_path_file, "--image_path_file")
-    outputs, to_model_size = planned_outputs(options, parser), transform(options, flip=False)
-    device = choose_device(options.gpu_ids)
-    read = portrait_reader(options, device)
-    transformer = None if options.portrait else load_transformer(options, device)
+    outputs = planned_outputs(options, parser)
     endings = [ending for output in outputs for ending in output.endings]
     names = output_names(photos, endings, ascii_only=options.ascii_names)
-    record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
-    numbers = range(1, _FACES_CHECKED + 1) if options.face == "all" else [None]
-    for photo, name in zip(photos, names, strict=True):
-        for output, number in product(outputs, numbers):
-            record.check(output.record_paths(folder, face_name(name, number)), photo, output.settings)
+    model = _model_identity(options)
+    tasks = [Task(Source(p), name, model + _map_identity(options, p)) for p, name in zip(photos, names, strict=True)]
+    if not is_main_process():
+        # The messages of the first process hold for all of them.
+        logging.getLogger().setLevel(logging.WARNING)
+    advice = "the same command goes on where it stopped"
+    with sigterm_raises(), process_group(torch.device("cpu"), advice, _LONGEST_BATCH) as processes:
+        part = processes.rank if processes.count > 1 else None
+        manifest = Manifest(folder, options.results_dir, overwrite=options.overwrite, part=part)
+        mine = tasks[processes.rank :: processes.count]
+        left = _not_done(options, outputs, folder, manifest, mine)
+        failed = _make(options, outputs, folder, manifest, left) if left else 0
+        all_failed, before = processes.total(torch.tensor([failed, len(mine) - len(left)])).tolist()
+        if processes.writes:
+            manifest.finish(photos)
+            already = f", {before} of them by an earlier command" if before else ""
+            done = len(photos) - all_failed
+            logger.info("%d of %d photos done%s; results in %s", done, len(photos), already, folder)
+    return 1 if all_failed else 0
 
-    def use(name: str, portrait: Portrait) -> None:
-        pixels, seed = portrait.at_size(to_model_size), noise_seed(options)
-        facts = log_age(name, portrait.pixels) if options.in_the_wild else {}
-        for output in outputs:
-            record.add(output.record_paths(folder, name), portrait.path, output.settings, **facts)
-            frames = _rendered(output, transformer, pixels, seed, options.output_size)
-            output.write(output.paths(folder, name), resize(pixels, options.output_size), frames)
 
-    skipped = for_each_portrait(photos, read, use, names)
-    logger.info("%d of %d photos done; results in %s", len(photos) - skipped, len(photos), folder)
-    return 1 if skipped else 0
+def _not_done(
+    options: argparse.Namespace,
+    outputs: Sequence[Output],
+    folder: Path,
+    manifest: Manifest,
+    tasks: Sequence[Task],
+) -> list[Task]:
+    """The photos whose outputs are still to be made; raises UserError if one may not replace what is there."""
+
+    def files(name: str) -> Mapping[Path, Mapping[str, str]]:
+        return {path: output.settings for output in outputs for path in output.made_paths(folder, name)}
+
+    first, *others = range(1, _FACES_CHECKED + 1) if options.face == "all" else [None]
+    left = []
+    for task in tasks:
+        made = files(face_name(task.name, first))
+        if not options.overwrite and manifest.is_done(made, task.source, task.made_by):
+            continue
+        left.append(task)
+        for number in (first, *others):
+            for path, settings in files(face_name(task.name, number)).items():
+                manifest.check([path], task.source, settings)
+    return left
 
 
-def _rendered(
-    output: Output, transformer: AgeTransformer | None, pixels: np.ndarray, seed: int, size: int | None
-) -> Iterator[np.ndarray]:
-    """Yields an output's frames (H, W, 3) uint8 of a portrait, and makes each one on demand."""
-    frames = transformer.frames(pixels, output.blends, seed) if transformer else ()
-    for frame in progress(frames, total=len(output.blends), unit="frame", leave=False):
-        yield resize(frame, size)
+def _make(
+    options: argparse.Namespace, outputs: Sequence[Output], folder: Path, manifest: Manifest, tasks: Sequence[Task]
+) -> int:
+    """Makes the outputs of photos; returns how many photos failed."""
+    device = choose_device(options.gpu_ids, local_rank())
+    workers = 0
+    if len(tasks) >= _FEWEST_FOR_WORKERS:
+        workers = usable_cores() if options.nThreads is None else options.nThreads
+    # A GPU can be used by one process only after a fork. The workers leave it to the model.
+    read = portrait_reader(options, torch.device("cpu") if workers else device)
+    preparation = Preparation(read, transform(options, flip=False), see_age=options.in_the_wild)
+    with OrderedWorkers(preparation, tasks, min(workers, len(tasks)), "prepared") as outcomes:
+        # The workers began before the model is loaded: it takes time, and its threads would not survive a fork.
+        transformer = None if options.portrait else load_transformer(options, device)
+        maker = Maker(outputs, transformer, partial(noise_seed, options), options.output_size)
+        batch = Batch(maker, folder, manifest, silent=not is_main_process())
+        batch.run(tasks, outcomes)
+    return batch.failed
+
+
+def _model_identity(options: argparse.Namespace) -> str:
+    """What makes the pictures: the model's weights, and the face parser."""
+    model = "" if options.portrait else content_id(weights_file(options))
+    return model + "+deeplab" * (options.in_the_wild and uses_deeplab(options.parser))
+
+
+def _map_identity(options: argparse.Namespace, photo: Path) -> str:
+    """An aligned photo's parsing map, which may be edited as the photo may."""
+    return "" if options.in_the_wild else f"+{content_id(parsing_path(photo))}"

@@ -15,7 +15,6 @@ from models.age_code import anchor_blends, path_blends, position_blends, travers
 from options.base import CommandParser
 from options.non_default import non_default_values
 from util.errors import UserError
-from util.files import keep_only
 from util.images import row_after_gap, write_image
 from util.video import write_video
 
@@ -49,8 +48,8 @@ class Output:
         """The files for a photo of that name."""
         return [results / self.folder / f"{name}{ending}" for ending in self.endings]
 
-    def record_paths(self, results: Path, name: str) -> list[Path]:
-        """What the provenance record names: the files, or the one folder that holds numbered pictures."""
+    def made_paths(self, results: Path, name: str) -> list[Path]:
+        """What the manifest names: the files, or the one folder that holds numbered pictures."""
         ends = dict.fromkeys(ending.split("/")[0] for ending in self.endings)
         return [results / self.folder / f"{name}{end}" for end in ends]
 
@@ -103,7 +102,7 @@ def _series_outputs(
         yield Output("traversal", [f"{ending}.mp4"], blends, write, settings((*needed, "fps", "crf")))
     if options.frames:
         numbered = [f"{ending}/{number:03d}.png" for number in range(len(blends))]
-        yield Output("traversal", numbered, blends, _write_folder, settings(needed))
+        yield Output("traversal", numbered, blends, _write_pictures, settings(needed))
     if not options.make_video and not options.frames:
         yield Output("traversal", [f"{ending}.png"], blends, _write_row, settings(needed))
 
@@ -129,11 +128,6 @@ def _write_row(paths: Sequence[Path], portrait: np.ndarray, frames: Iterator[np.
 def _write_pictures(paths: Sequence[Path], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
     for path, frame in zip(paths, frames, strict=True):
         write_image(path, frame)
-
-
-def _write_folder(paths: Sequence[Path], portrait: np.ndarray, frames: Iterator[np.ndarray]) -> None:
-    _write_pictures(paths, portrait, frames)
-    keep_only(paths[0].parent, [path.name for path in paths])
 
 
 def _write_video(

@@ -23,7 +23,7 @@ from util.files import FolderError, keep_only
 from util.html import Picture, picture_table, write_page
 from util.images import resize, write_image
 from util.progress import progress
-from util.provenance import ProvenanceRecord
+from util.provenance import Manifest, Source
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +34,9 @@ def write_results(options: argparse.Namespace, parser: CommandParser, folder: Pa
     classes = find_classes(options.dataroot, options.phase, options.sort_order, most)
     transformer = load_transformer(options, choose_device(options.gpu_ids))
     to_model_size = transform(options, flip=False)
-    record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
+    manifest = Manifest(folder, options.results_dir, overwrite=options.overwrite)
     settings = non_default_values(options, parser, ("output_size", *MODEL_SETTINGS))
-    record.add([folder / "index.html"], options.dataroot, settings)
+    manifest.claim([folder / "index.html"], Source(options.dataroot), settings)
     images = _in_turn(classes, options.how_many)
     rows: list[list[Picture]] = []
     skipped = 0

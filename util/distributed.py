@@ -132,12 +132,13 @@ def launch(command: Sequence[str], count: int, advice: str) -> int:
 
 
 @contextmanager
-def process_group(device: torch.device, advice: str) -> Iterator[Processes]:
+def process_group(device: torch.device, advice: str, timeout: timedelta = _TIMEOUT) -> Iterator[Processes]:
     """Joins the processes that torchrun started; without torchrun, this process is alone.
 
     Args:
         device: the device of the networks.
         advice: ends the message if another process is lost; it says what the user can do.
+        timeout: longest wait for another process.
 
     Raises:
         UserError: another process of the run ended while this one was within the context.
@@ -149,7 +150,7 @@ def process_group(device: torch.device, advice: str) -> Iterator[Processes]:
         torch.cuda.set_device(device)
     # Gloo carries CPU tensors such as the request to stop, so that sharing it does not wait for the GPU.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo"
-    dist.init_process_group(backend, timeout=_TIMEOUT)
+    dist.init_process_group(backend, timeout=timeout)
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
         # The launcher stops all processes when one fails, so each waits until the one that writes files has finished.

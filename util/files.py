@@ -71,6 +71,39 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """Yields a new folder within `folder`, for files that get their places later by `replace`; it is removed then.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=".making-", dir=folder))
+    except OSError as error:
+        raise write_error(folder, error) from error
+    try:
+        yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def replace(new: Path, target: Path) -> None:
+    """Moves a finished file, or folder of files, to its place in the same file system, instead of an older one.
+
+    Raises:
+        UserError: it cannot be moved.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            target.rename(new.with_name(f"{new.name}.old"))
+        new.replace(target)
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
+@contextmanager
 def atomic_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yields a new folder, `<target>.part`, which takes the target's name when the body has succeeded.
 

@@ -1,4 +1,4 @@
-"""Turns Ctrl-C and SIGTERM into a request to stop, which a loop checks when it can stop safely."""
+"""Lets Ctrl-C and SIGTERM end a command in good order: as a request that a loop checks, or as an exception."""
 
 import signal
 from collections.abc import Iterator
@@ -48,3 +48,17 @@ def stop_requests(*, repeated: bool = False) -> Iterator[StopRequest]:
         yield request
     finally:
         restore()
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Within it, SIGTERM ends the command as Ctrl-C does: by an exception, after which everything is cleared away."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

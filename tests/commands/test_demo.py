@@ -28,7 +28,7 @@ from options.test import parse_test_options
 from options.test import test_parser as parser_of_test
 from tests.conftest import ROOT
 from tests.util.test_download import missing, server  # noqa: F401
-from util.provenance import RECORD
+from util.provenance import MANIFEST
 
 # This population differs from that of run_scripts/train_demo.sh.
 UNSEEN = 2026
@@ -113,7 +113,7 @@ def test_without_a_model_a_photo_gives_its_portrait_and_the_next_command(tmp_pat
     done = demo(photo, results=tmp_path / "results", checkout=checkout)
     assert done.returncode == 0, done.stderr
     made = sorted(path.name for path in (tmp_path / "results").rglob("*.*"))
-    assert made == [RECORD, "my photo_portrait.png"]
+    assert made == [MANIFEST, "my photo_portrait.png"]
     assert_is_the_portrait(tmp_path / "results" / "portraits" / "my photo_portrait.png")
     (command,) = (line for line in done.stdout.splitlines() if line.endswith("--name females_model"))
     assert shlex.split(command) == ["bash", "run_scripts/demo.sh", str(photo), "--name", "females_model"]

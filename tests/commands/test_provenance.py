@@ -11,7 +11,7 @@ from tests.commands.test_use import pixels
 from tests.conftest import CLASSES, ROOT, write_dataset
 from tests.outputs.test_results_page import Page
 from util.files import FolderError, atomic_path
-from util.provenance import RECORD
+from util.provenance import MANIFEST
 
 
 @pytest.fixture
@@ -28,14 +28,13 @@ def portraits(tmp_path):
 def test_the_same_photo_with_the_same_settings_may_be_made_again(use, portraits):
     asked = ("--traverse", "--make_video", "--deploy", "--full_progression")
     use(*asked, "--image_path_file", "a/0.png")
-    lines = (portraits / "results" / RECORD).read_text().splitlines()
+    lines = (portraits / "results" / "tiny" / "test_latest" / MANIFEST).read_text().splitlines()
     # A photo is identified by its content, so it may have moved. Other results in the folder do not matter.
     (portraits / "a").rename(portraits / "moved")
     use(*asked, "--image_path_file", "moved/0.png")
     use("--deploy", "--image_path_file", "moved/0.png")
-    assert json.loads(lines[0])["files"] == ["tiny/test_latest/traversal/0.mp4"]
-    # The model's own options are not the user's, so they are not part of the record.
-    assert json.loads(lines[0])["settings"] == {}
+    # The model's own options are not the user's, so they are not part of the settings.
+    assert [json.loads(line)["outputs"] for line in lines] == [{"traversal/0.mp4": {}, "deploy/0.png": {}}]
 
 
 def test_a_model_that_was_trained_anew_with_other_options_may_be_used_as_before(use, portraits):
@@ -109,7 +108,7 @@ def test_results_of_unknown_origin_are_refused(use, portraits):
     assert "deploy/0.png: exists, and its source is not recorded" in done.stderr.splitlines()[-1]
     assert old.read_bytes() == b"old"
     # A line that a full disk has cut short is ignored.
-    (portraits / "results" / RECORD).write_text('{"files": ["tiny/te\n[]\n')
+    (portraits / "results" / "tiny" / "test_latest" / MANIFEST).write_text('{"files": ["tiny/te\n[]\n')
     use(*asked, "--overwrite")
     use(*asked)
 
@@ -200,8 +199,9 @@ def test_each_face_of_a_photo(run, tmp_path):
     assert {path.name for path in folder.iterdir()} == {f"{name}_portrait.png" for name in names}
     assert "pair.png: 2 faces found, all are taken, numbered from the left" in done.stderr
     assert "pair_face1_face2: looks " in done.stderr
-    record = [json.loads(line) for line in (tmp_path / "results" / RECORD).read_text().splitlines()]
-    assert all(15 < entry["looks"] < 60 for entry in record)
+    lines = [json.loads(line) for line in (tmp_path / "results" / MANIFEST).read_text().splitlines()]
+    assert all(15 < age < 60 for line in lines for age in line["looks"])
+    assert [len(line["looks"]) for line in lines] == [2, 2]
 
     # A photo whose name is that of another photo's face gets a different output name.
     done = run("test.py", *asked, "pair_face1.png", code=2)

@@ -159,7 +159,7 @@ def test_help_begins_with_what_to_make_and_hides_what_has_no_effect(run):
     assert places == sorted(places)
     assert "--fps N               frames per second of videos (default: 20)" in text
     assert "(default: 0-2,3-6,7-9," in " ".join(text.split())
-    for hidden in ("display", "--batchSize", "--nThreads", "False", "None"):
+    for hidden in ("display", "--batchSize", "--serial_batches", "False", "None"):
         assert hidden not in text
 
 

@@ -20,7 +20,7 @@ from util.workers import usable_cores
 
 _ROOT = Path(__file__).parent.parent
 _ASTRONAUT = _ROOT / "assets" / "astronaut.png"
-_PHOTOS, _PHOTOS_IF_QUICK = 24, 3
+_PHOTOS, _PHOTOS_IF_QUICK = 12, 3
 _WORK = (
     "--name demo_model --gpu_ids -1 --in_the_wild --parser grabcut --traverse --make_video --interp_step 0.25 "
     f"--overwrite --checkpoints_dir {_ROOT / 'checkpoints'}"

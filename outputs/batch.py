@@ -119,7 +119,8 @@ class Batch:
             except (KeyboardInterrupt, SystemExit):
                 writers.shutdown(cancel_futures=True)
                 for work in self._pending:
-                    if work.ended and not any(job.cancelled() or job.exception() for job in work.jobs):
+                    failed = work.outcome.error or any(job.cancelled() or job.exception() for job in work.jobs)
+                    if work.ended and not failed:
                         self._commit(work, staged)
                 raise
 

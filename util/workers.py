@@ -25,6 +25,7 @@ Result = TypeVar("Result")
 # Results that wait for an earlier one, and items that are worked on, for each worker. More would only take memory.
 _AHEAD = 3
 _END_TIMEOUT = 5.0
+_NICENESS = 5
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,9 @@ def _outcome(work: Callable[[Item], Result], item: Item) -> Outcome[Result]:
 def _serve(work: Callable[[Any], Any], connection: Connection) -> None:
     """The loop of a worker until it is killed."""
     become_worker()
+    # The parent's threads wait for one another, so a worker that takes the core of one of them delays all.
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
     # The parent writes the messages.
     logging.getLogger().handlers.clear()
     while True:

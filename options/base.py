@@ -98,7 +98,7 @@ def add_shared_options(parser: CommandParser, threads: int | None = 4) -> None:
 
     Args:
         parser: of the command.
-        threads: default of --nThreads; None means the usable cores.
+        threads: default of --nThreads; None means as many as fit the machine.
     """
     run = parser.group("model and machine")
     run.add_argument("--name", type=relative_name, default="debug", help="model: a folder below --checkpoints_dir")
@@ -117,7 +117,7 @@ def add_shared_options(parser: CommandParser, threads: int | None = 4) -> None:
     data.add_argument("--sort_order", type=class_names, default=ANCHORS, help="anchor classes, youngest first")
     data.add_argument("--serial_batches", action="store_true", help="take pictures in order, not at random")
     data.add_argument("--no_flip", action="store_true", help="do not mirror pictures in training")
-    reads = "processes that read pictures" + " (default: the usable cores)" * (threads is None)
+    reads = "processes that read pictures" + " (default: by the cores)" * (threads is None)
     data.add_argument("--nThreads", type=integer(0, 1024), default=threads, help=reads)
     data.add_argument("--max_dataset_size", type=limit, default=math.inf, help="most pictures of each class to use")
 

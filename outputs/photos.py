@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 _FACES_CHECKED = 9
 # Starting workers takes longer than they would save with fewer photos.
 _FEWEST_FOR_WORKERS = 3
+# A model on the CPU keeps these to itself. Its threads wait for one another, so workers on all cores slow it down more
+# than they help: on two cores, twelve photos took twice as long.
+_CORES_OF_MODEL = 2
 # Processes of several machines wait for the slowest one. It ends long before this, or not at all.
 _LONGEST_BATCH = timedelta(days=30)
 
@@ -101,7 +104,8 @@ def _make(
     device = choose_device(options.gpu_ids, local_rank())
     workers = 0
     if len(tasks) >= _FEWEST_FOR_WORKERS:
-        workers = usable_cores() if options.nThreads is None else options.nThreads
+        spare = 0 if device.type != "cpu" else _CORES_OF_MODEL
+        workers = max(0, usable_cores() - spare) if options.nThreads is None else options.nThreads
     # A GPU can be used by one process only after a fork. The workers leave it to the model.
     read = portrait_reader(options, torch.device("cpu") if workers else device)
     preparation = Preparation(read, transform(options, flip=False), see_age=options.in_the_wild)

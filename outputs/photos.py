@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 _FACES_CHECKED = 9
 # Starting workers takes longer than they would save with fewer photos.
 _FEWEST_FOR_WORKERS = 3
-# A model on the CPU keeps these to itself. Its threads wait for one another, so workers on all cores slow it down more
-# than they help: on two cores, twelve photos took twice as long.
+# A model on the CPU keeps these to itself. Its threads wait for one another, so workers on all cores slow it down
+# more than they help: on two cores, twelve photos took twice as long.
 _CORES_OF_MODEL = 2
 # Processes of several machines wait for the slowest one. It ends long before this, or not at all.
 _LONGEST_BATCH = timedelta(days=30)

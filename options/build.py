@@ -33,19 +33,25 @@ def noise_sigma(options: argparse.Namespace) -> float:
 
 def noise_seed(options: argparse.Namespace) -> int:
     """The seed of a portrait's age codes, a new one each time unless the user gave one."""
-    return options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
+    # A new one fits into --random_seed, so that the results can be made again.
+    return options.random_seed if options.random_seed >= 0 else torch.Generator().seed() % 2**32
+
+
+def weights_path(options: argparse.Namespace) -> Path:
+    """The file of the model that the options name."""
+    network = ModelOptions.of(vars(options)).network
+    return CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
 
 
 def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTransformer:
     """The model that the options name, ready for use; raises UserError if its weights cannot be loaded."""
     set_tf32(options.precision)
-    network = ModelOptions.of(vars(options)).network
     config = generator_config(options)
     if options.verbose:
         with torch.device("meta"):
             logger.info("%s", Generator(config))
     return AgeTransformer.load(
-        CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network),
+        weights_path(options),
         config,
         device=device,
         noise_sigma=noise_sigma(options),

@@ -14,8 +14,11 @@ from evaluation.judge import log_age
 from models.transformer import AgeTransformer
 from options.base import CommandParser
 from options.build import load_transformer, noise_seed, portrait_reader, transform
-from outputs.plan import Output, planned_outputs
+from options.test import out_file
+from outputs.overview import Overview
+from outputs.plan import Output, model_facts, planned_outputs
 from util.device import choose_device
+from util.errors import UserError
 from util.images import resize
 from util.progress import progress
 from util.provenance import ProvenanceRecord
@@ -34,8 +37,15 @@ def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path)
     read = portrait_reader(options, device)
     transformer = None if options.portrait else load_transformer(options, device)
     endings = [ending for output in outputs for ending in output.endings]
-    names = output_names(photos, endings, ascii_only=options.ascii_names)
+    if file := out_file(options):
+        if len(photos) > 1 or options.face == "all":
+            raise UserError(f"--out {file}: is one file, but there may be results of several faces; name a folder")
+        names = [file.stem]
+    else:
+        names = output_names(photos, endings, ascii_only=options.ascii_names)
     record = ProvenanceRecord(options.results_dir, overwrite=options.overwrite)
+    about, captions = model_facts(options), dict[str, str]()
+    overview = Overview(options, folder, outputs, record) if len(photos) > 1 else None
     numbers = range(1, _FACES_CHECKED + 1) if options.face == "all" else [None]
     for photo, name in zip(photos, names, strict=True):
         for output, number in product(outputs, numbers):
@@ -47,9 +57,13 @@ def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path)
         for output in outputs:
             record.add(output.record_paths(folder, name), portrait.path, output.settings, **facts)
             frames = _rendered(output, transformer, pixels, seed, options.output_size)
-            output.write(output.paths(folder, name), resize(pixels, options.output_size), frames)
+            told = about and {**about, "seed": str(seed)}
+            output.make(folder, name, portrait=resize(pixels, options.output_size), frames=frames, facts=told)
+        captions[name] = ", ".join([portrait.path.name, *(f"{fact} {value}" for fact, value in facts.items())])
 
     skipped = for_each_portrait(photos, read, use, names)
+    if overview and captions:
+        overview.write(captions)
     logger.info("%d of %d photos done; results in %s", len(photos) - skipped, len(photos), folder)
     return 1 if skipped else 0
 

@@ -196,3 +196,10 @@ def row_after_gap(first: np.ndarray, others: Iterable[np.ndarray]) -> np.ndarray
     """Puts a picture (H, W, 3) uint8, a white gap of 10 pixels, and other pictures side by side."""
     gap = np.full((first.shape[0], _GAP, 3), _WHITE, np.uint8)
     return np.hstack([first, gap, *others])
+
+
+def row_pictures(row: np.ndarray, count: int) -> list[np.ndarray]:
+    """Takes a row of `row_after_gap` apart into its `count` pictures of one size."""
+    width = (row.shape[1] - _GAP) // count
+    starts = [0, *(_GAP + number * width for number in range(1, count))]
+    return [row[:, start : start + width] for start in starts]

@@ -1,14 +1,14 @@
 """Puts pictures and their captions on white: two side by side, or a contact sheet of many rows."""
 
-import logging
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from util.images import row_after_gap
 
-logger = logging.getLogger(__name__)
+_Item = TypeVar("_Item")
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 # The height of a caption's strip in heights of its text.
@@ -69,3 +69,8 @@ class ContactSheet:
             draw.text((2, number * step + self._strip / 2), name, _BLACK, font, anchor="lm")
             sheet.paste(Image.fromarray(row), (0, number * step + self._strip))
         return np.asarray(sheet)
+
+
+def spread(items: Sequence[_Item], most: int) -> list[_Item]:
+    """At most `most` of the items, evenly from the first to the last."""
+    return [items[round(place)] for place in np.linspace(0, len(items) - 1, min(len(items), most))]

@@ -12,6 +12,7 @@ from PIL import Image
 from util.errors import UserError
 from util.files import atomic_path
 from util.metadata import Facts, add_gif_comment, as_json, as_text, xmp_packet
+from util.sheets import spread
 
 # Most viewers slow faster GIFs down to 10 frames a second, because delays count hundredths of a second.
 GIF_MOST_FPS = 50
@@ -48,7 +49,7 @@ def write_video(
     Raises:
         UserError: the file cannot be written.
     """
-    write = {".mp4": _write_mp4, ".gif": _write_gif, ".webp": _write_webp}[path.suffix]
+    write = {".mp4": _write_mp4, ".gif": _write_gif, ".webp": _write_webp}[path.suffix.lower()]
     with atomic_path(path) as temporary:
         try:
             write(temporary, frames, Fraction(fps), crf, facts)
@@ -65,6 +66,21 @@ def there_and_back(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         kept.append(frame)
         yield frame
     yield from kept[-2::-1]
+
+
+def read_frames(path: Path, most: int) -> list[np.ndarray]:
+    """At most `most` frames of a video, evenly from the first to the last: (H, W, 3) uint8."""
+    if path.suffix.lower() == ".mp4":
+        with av.open(str(path)) as container:
+            wanted = spread(range(container.streams.video[0].frames), most)
+            decoded = enumerate(container.decode(video=0))
+            return [frame.to_ndarray(format="rgb24") for number, frame in decoded if number in wanted]
+    with Image.open(path) as image:
+        frames = []
+        for number in spread(range(getattr(image, "n_frames", 1)), most):
+            image.seek(number)
+            frames.append(np.asarray(image.convert("RGB")))
+        return frames
 
 
 def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: Fraction, crf: int, facts: Facts | None) -> None:

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 _MOST_SHOWN = 7
 # A view shows the files as they are, whatever they were made of, so that its own source in the record is no file.
 _SOURCE = Path("<photos>")
+_MOVING = "max-width: 100%; max-height: 16rem"
 _VIDEO, _ANIMATED = (".mp4",), (".gif", ".webp")
 
 
@@ -119,11 +120,10 @@ def _figure(file: str, caption: str, output: Output) -> dom_tag:
         row = tags.img(src=address, alt=caption, loading="lazy", decoding="async", style="height: 9rem")
         body = scroll_box(tags.a(row, href=address))
     elif file.endswith(_VIDEO):
-        video = tags.video(src=address, preload="metadata", style="width: 100%")
+        video = tags.video(src=address, preload="metadata", style=_MOVING)
         for attribute in ("controls", "loop", "muted", "playsinline"):
             video[attribute] = ""
         body = video
     else:
-        body = tags.a(tags.img(src=address, alt=caption, loading="lazy", style="width: 100%"), href=address)
-    width = "100%" if output.is_row else "16rem"
-    return tags.figure(body, tags.figcaption(caption), style=f"margin: 0; width: {width}; max-width: 100%")
+        body = tags.a(tags.img(src=address, alt=caption, loading="lazy", style=_MOVING), href=address)
+    return tags.figure(body, tags.figcaption(caption), style="margin: 0; max-width: 100%")

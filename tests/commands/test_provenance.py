@@ -197,11 +197,14 @@ def test_each_face_of_a_photo(run, tmp_path):
     done = run("test.py", *asked, "list.txt", "--face", "all")
     folder = tmp_path / "results" / "portraits"
     names = {f"{name}_face{number}" for name in ("pair", "pair_face1") for number in (1, 2)}
-    assert {path.name for path in folder.iterdir()} == {f"{name}_portrait.png" for name in names}
+    overview = {"list.html", "list_contact_sheet.jpg"}
+    assert {path.name for path in folder.iterdir()} == {f"{name}_portrait.png" for name in names} | overview
     assert "pair.png: 2 faces found, all are taken, numbered from the left" in done.stderr
     assert "pair_face1_face2: looks " in done.stderr
-    record = [json.loads(line) for line in (tmp_path / "results" / RECORD).read_text().splitlines()]
+    *record, last = [json.loads(line) for line in (tmp_path / "results" / RECORD).read_text().splitlines()]
+    assert len(record) == 4
     assert all(15 < entry["looks"] < 60 for entry in record)
+    assert set(last["files"]) == {f"portraits/{name}" for name in overview}
 
     # A photo whose name is that of another photo's face gets a different output name.
     done = run("test.py", *asked, "pair_face1.png", code=2)

@@ -57,7 +57,10 @@ class ContactSheet:
             )
             for picture in pictures
         ]
-        self._rows.append((name, np.hstack([np.asarray(picture) for picture in small])))
+        # The built-in font has Latin letters only. Only a few commands need the large tables of their spellings.
+        from unidecode import unidecode
+
+        self._rows.append((unidecode(name), np.hstack([np.asarray(picture) for picture in small])))
 
     def pixels(self) -> np.ndarray:
         """The sheet, (H, W, 3) uint8."""

@@ -60,9 +60,7 @@ class Overview:
         for place in self._places:
             page, sheet = self._paths(place)
             self._record.add([page, sheet], _SOURCE, {})
-            # Outputs without ages show the input, which comes first.
-            shown = [output for output in self._outputs if output.folder == place]
-            shown.sort(key=lambda output: bool(output.ages))
+            shown = _shown([output for output in self._outputs if output.folder == place])
             write_image(sheet, self._contact_sheet(shown, captions), model_facts(options))
             link = tags.p(tags.a("contact sheet", href=quote(sheet.name)))
             elements = _elements(shown, self._folder, captions)
@@ -82,11 +80,23 @@ class Overview:
         return sheet.pixels()
 
 
+def _shown(outputs: Sequence[Output]) -> list[Output]:
+    """The outputs that views show: the input comes first, and only once."""
+    made = [output for output in outputs if output.ages]
+    inputs = [output for output in outputs if not output.ages]
+    seen = any(output.is_row or output.is_side_by_side for output in made)
+    return [*([] if seen else inputs[:1]), *made]
+
+
 def _previews(output: Output, folder: Path, name: str) -> list[np.ndarray]:
     """Some of the pictures in an output's files."""
     paths = output.paths(folder, name)
     if _is_video(output):
-        return read_frames(paths[0], _MOST_SHOWN)
+        frames = read_frames(paths[0], _MOST_SHOWN)
+        if not output.is_side_by_side:
+            return frames
+        pairs = [row_pictures(frame, 2) for frame in frames]
+        return [pairs[0][0], *(right for _, right in pairs)]
     if output.is_row:
         return spread(row_pictures(np.asarray(read_image(paths[0])), 1 + len(output.blends)), _MOST_SHOWN)
     return [np.asarray(read_image(path)) for path in spread(paths, _MOST_SHOWN)]
@@ -94,12 +104,14 @@ def _previews(output: Output, folder: Path, name: str) -> list[np.ndarray]:
 
 def _elements(outputs: Sequence[Output], folder: Path, captions: Mapping[str, str]) -> Iterator[dom_tag]:
     """The page's elements: rows one below the other, videos side by side, and a table of single pictures."""
-    single = [output for output in outputs if not output.is_row and not _is_video(output)]
-    for output in outputs:
-        if output.is_row or _is_video(output):
-            files = [(output.paths(folder, name)[0].name, caption) for name, caption in captions.items()]
-            figures = [_figure(file, caption, output) for file, caption in files]
-            yield tags.div(figures, style="display: flex; flex-wrap: wrap; gap: 1rem")
+    wide = [output for output in outputs if output.is_row or _is_video(output)]
+    single = [output for output in outputs if not (output.is_row or _is_video(output))]
+    if wide and not any(output.ages for output in single):
+        single = []  # The input alone would make a table of one column below the videos.
+    for output in wide:
+        files = [(output.paths(folder, name)[0].name, caption) for name, caption in captions.items()]
+        figures = [_figure(file, caption, output) for file, caption in files]
+        yield tags.div(figures, style="display: flex; flex-wrap: wrap; gap: 1rem")
     rows = []
     for name, caption in captions.items():
         paths = [path for output in single for path in spread(output.paths(folder, name), _MOST_SHOWN)]

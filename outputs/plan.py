@@ -79,6 +79,11 @@ class Output:
         """Whether the file is the input and the frames in a row."""
         return self.write is write_row
 
+    @property
+    def is_side_by_side(self) -> bool:
+        """Whether the file is a video with the input beside the frames."""
+        return isinstance(self.write, VideoWriter) and self.write.captions is not None
+
     def paths(self, results: Path, name: str) -> list[Path]:
         """The files for a photo of that name."""
         return [results / self.folder / f"{name}{ending}" for ending in self.endings]

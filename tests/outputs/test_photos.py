@@ -188,16 +188,18 @@ class Links(HTMLParser):
 
 
 @pytest.mark.parametrize(
-    ("asked", "shown", "columns"),
+    ("asked", "shown", "width"),
     [
-        (["--traverse", "--make_video"], ["0.mp4", "1.mp4"], 3),
-        (["--traverse", "--make_video", "--format", "webp"], ["0.webp", "1.webp"], 3),
-        (["--traverse"], ["0.png", "1.png"], 4),
-        (["--traverse", "--frames"], [f"{name}/{number:03d}.png" for name in "01" for number in range(3)], 3),
-        (["--deploy"], [f"{name}_{label}.png" for name in "01" for label in ("input", *CLASSES)], 4),
+        (["--traverse", "--make_video"], ["0.mp4", "1.mp4"], 128 * 3),
+        # The input once, then the frames with their ages, which makes them narrower.
+        (["--traverse", "--make_video", "--side_by_side"], ["0.mp4", "1.mp4"], 60 * 4),
+        (["--traverse", "--make_video", "--format", "webp"], ["0.webp", "1.webp"], 128 * 3),
+        (["--traverse"], ["0.png", "1.png"], 128 * 4),
+        (["--traverse", "--frames"], [f"{name}/{number:03d}.png" for name in "01" for number in range(3)], 128 * 3),
+        (["--deploy"], [f"{name}_{label}.png" for name in "01" for label in ("input", *CLASSES)], 128 * 4),
     ],
 )
-def test_several_photos_get_a_page_and_a_contact_sheet(use, photos, asked, shown, columns):
+def test_several_photos_get_a_page_and_a_contact_sheet(use, photos, asked, shown, width):
     use(*asked, "--interp_step", 1, "--output_size", 16, "--image_path_file", photos)
     folder = Path("results/tiny/test_latest", "deploy" if "--deploy" in asked else "traversal")
     sheet = f"{photos.name}_contact_sheet.jpg"
@@ -205,7 +207,7 @@ def test_several_photos_get_a_page_and_a_contact_sheet(use, photos, asked, shown
     assert links == {sheet, *shown}
     assert all((folder / link).is_file() for link in links)
     with Image.open(folder / sheet) as image:
-        assert image.size == (128 * columns, 2 * (22 + 128))
+        assert image.size == (width, 2 * (22 + 128))
         assert b"trainedAlgorithmicMedia" in image.info["xmp"]
 
 

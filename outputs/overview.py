@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 _MOST_SHOWN = 7
 # A view shows the files as they are, whatever they were made of, so that its own source in the record is no file.
 _SOURCE = Path("<photos>")
-_MOVING = "max-width: 100%; max-height: 16rem"
 _VIDEO, _ANIMATED = (".mp4",), (".gif", ".webp")
 
 
@@ -54,13 +54,18 @@ class Overview:
 
     def write(self, captions: Mapping[str, str]) -> None:
         """Writes the views; `captions` has the name of each portrait's files and the caption that it gets."""
-        options, facts = self._options, {"photos": f"{len(captions)} portraits from {self._options.image_path_file}"}
-        if not options.portrait:
-            facts = {"model": f"{options.name}, epoch {options.which_epoch}", **facts}
+        options = self._options
+        seed = str(options.random_seed) if options.random_seed >= 0 else "a new one for each portrait"
+        model = {"model": f"{options.name}, epoch {options.which_epoch}", "seed": seed}
+        facts = {
+            **({} if options.portrait else model),
+            "photos": f"{len(captions)} portraits from {options.image_path_file}",
+            "date": date.today().isoformat(),
+        }
         for place in self._places:
             page, sheet = self._paths(place)
             self._record.add([page, sheet], _SOURCE, {})
-            shown = _shown([output for output in self._outputs if output.folder == place])
+            shown = [output for output in self._outputs if output.folder == place]
             write_image(sheet, self._contact_sheet(shown, captions), model_facts(options))
             link = tags.p(tags.a("contact sheet", href=quote(sheet.name)))
             elements = _elements(shown, self._folder, captions)
@@ -72,20 +77,22 @@ class Overview:
         return folder / f"{self._title}.html", folder / f"{self._title}_contact_sheet.jpg"
 
     def _contact_sheet(self, outputs: Sequence[Output], captions: Mapping[str, str]) -> np.ndarray:
+        first, made = _split(outputs)
+        if any(output.is_row or output.is_side_by_side for output in made):
+            first = []  # These begin with the input.
         sheet = ContactSheet(len(captions))
         for name, caption in captions.items():
-            sheet.add(caption, [pixels for output in outputs for pixels in _previews(output, self._folder, name)])
+            sheet.add(
+                caption, [pixels for output in [*first, *made] for pixels in _previews(output, self._folder, name)]
+            )
         if sheet.left_out:
             logger.warning("the contact sheet leaves %d portraits out", sheet.left_out)
         return sheet.pixels()
 
 
-def _shown(outputs: Sequence[Output]) -> list[Output]:
-    """The outputs that views show: the input comes first, and only once."""
-    made = [output for output in outputs if output.ages]
-    inputs = [output for output in outputs if not output.ages]
-    seen = any(output.is_row or output.is_side_by_side for output in made)
-    return [*([] if seen else inputs[:1]), *made]
+def _split(outputs: Sequence[Output]) -> tuple[list[Output], list[Output]]:
+    """The output that shows the input, as a list of one or none, and those that show what was made."""
+    return [output for output in outputs if not output.ages][:1], [output for output in outputs if output.ages]
 
 
 def _previews(output: Output, folder: Path, name: str) -> list[np.ndarray]:
@@ -104,21 +111,23 @@ def _previews(output: Output, folder: Path, name: str) -> list[np.ndarray]:
 
 def _elements(outputs: Sequence[Output], folder: Path, captions: Mapping[str, str]) -> Iterator[dom_tag]:
     """The page's elements: rows one below the other, videos side by side, and a table of single pictures."""
-    wide = [output for output in outputs if output.is_row or _is_video(output)]
-    single = [output for output in outputs if not (output.is_row or _is_video(output))]
-    if wide and not any(output.ages for output in single):
-        single = []  # The input alone would make a table of one column below the videos.
+    first, made = _split(outputs)
+    wide = [output for output in made if output.is_row or _is_video(output)]
+    pictures = [output for output in made if not (output.is_row or _is_video(output))]
+    # The input alone would make a table of one column below the videos.
+    single = [*first, *pictures] if pictures or not wide else []
     for output in wide:
         files = [(output.paths(folder, name)[0].name, caption) for name, caption in captions.items()]
         figures = [_figure(file, caption, output) for file, caption in files]
-        yield tags.div(figures, style="display: flex; flex-wrap: wrap; gap: 1rem")
+        yield tags.div(figures, cls="gallery")
     rows = []
     for name, caption in captions.items():
         paths = [path for output in single for path in spread(output.paths(folder, name), _MOST_SHOWN)]
         addresses = [path.relative_to(folder / outputs[0].folder).as_posix() for path in paths]
         rows.append([Picture(address, "" if number else caption) for number, address in enumerate(addresses)])
     if single:
-        yield picture_table([age for each in single for age in spread(each.ages or ["input"], _MOST_SHOWN)], rows)
+        columns = [age for output in single for age in spread(output.ages or ["input"], _MOST_SHOWN)]
+        yield picture_table(columns, rows, slider="age" if first and pictures else None)
 
 
 def _is_video(output: Output) -> bool:
@@ -129,13 +138,13 @@ def _figure(file: str, caption: str, output: Output) -> dom_tag:
     """A row that scrolls, or a video that repeats."""
     address = quote(file)
     if output.is_row:
-        row = tags.img(src=address, alt=caption, loading="lazy", decoding="async", style="height: 9rem")
+        row = tags.img(src=address, alt=caption, loading="lazy", decoding="async")
         body = scroll_box(tags.a(row, href=address))
     elif file.endswith(_VIDEO):
-        video = tags.video(src=address, preload="metadata", style=_MOVING)
+        video = tags.video(src=address, preload="metadata")
         for attribute in ("controls", "loop", "muted", "playsinline"):
             video[attribute] = ""
         body = video
     else:
-        body = tags.a(tags.img(src=address, alt=caption, loading="lazy", style=_MOVING), href=address)
-    return tags.figure(body, tags.figcaption(caption), style="margin: 0; max-width: 100%")
+        body = tags.a(tags.img(src=address, alt=caption, loading="lazy"), href=address)
+    return tags.figure(body, tags.figcaption(caption))

@@ -18,9 +18,9 @@ from options.base import (
     parse,
 )
 from options.non_default import check_effects, non_default_values
-from options.opt_file import value_text
 from options.types import ages, frame_rate, integer, limit, number, path, positive_int, relative_name
 from util.errors import UserError
+from util.opt_file import value_text
 from util.video import GIF_MOST_FPS
 
 logger = logging.getLogger(__name__)

@@ -87,7 +87,8 @@ def test_results_can_be_made_again_from_what_they_say(use, photos):
     with Image.open("a/0_input.png") as image:
         assert not image.text, "a photo is not synthetic"
     use("--deploy", "--image_path_file", photos / "0.png", "--out", "b", "--random_seed", facts["seed"])
-    assert np.array_equal(pixels(path), pixels("b/0_15-19.png"))
+    made, again = pixels(path).astype(int), pixels("b/0_15-19.png").astype(int)
+    assert np.abs(made - again).max() <= 1
     use("--deploy", "--image_path_file", photos / "0.png", "--out", "c", "--no_metadata")
     with Image.open("c/0_15-19.png") as image:
         assert not image.text

@@ -107,9 +107,11 @@ class AgeTransformer:
         noise_sigma: float,
         precision: Precision = "fp32",
         engine: EngineName = "auto",
+        compile: bool = False,
     ) -> "AgeTransformer":
         """Reads the generator's weights; raises `UserError` as `models.engines.choose_engine`."""
-        return cls(choose_engine(engine, weights, config, device=device, precision=precision), noise_sigma)
+        chosen = choose_engine(engine, weights, config, device=device, precision=precision, compile=compile)
+        return cls(chosen, noise_sigma)
 
     def age(
         self,

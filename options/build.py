@@ -57,6 +57,7 @@ def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTr
         noise_sigma=noise_sigma(options),
         precision=options.precision,
         engine=options.engine,
+        compile=options.compile,
     )
 
 

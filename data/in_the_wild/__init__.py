@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 # Smaller portraits are cut out at this size and then reduced: parsers see little in fewer pixels.
 _SMALLEST_PARSED = 256
 
+
 class PhotoReader:
     """Reads portraits out of photos.
 

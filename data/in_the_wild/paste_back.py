@@ -19,7 +19,7 @@ _STRUCTURE = 4.0
 # the square cuts through hair or neck, details fade over the second, and colours over the third. Heads are followed
 # beyond the square by the fourth.
 _STRANDS, _FADE, _COLOR_FADE, _BEYOND = 0.03, 0.06, 0.25, 0.2
-_BACKDROP_SIZE = 320
+_MOST_BACKDROP = 320
 _SEED = 0
 # So many rows of the photo are worked on at a time, so that memory does not grow with its size.
 _ROWS = 256
@@ -34,8 +34,8 @@ class PasteBack:
     structure, so a frame that equals the portrait gives the photo itself. Elsewhere grain like the photo's hides that
     the frame is smoother. The background behind a head that shrank is continued inwards from around it.
 
-    The frame has no labels. Its head is what differs from the mask's grey, because the generator was trained on masked
-    pictures and leaves exactly that grey around the head; a parser would take longer than the frame itself, and its
+    The frame has no labels. Its head is what differs from the mask's grey: the generator was trained on masked
+    pictures and leaves exactly that grey around the head. A parser would take longer than the frame itself, and its
     errors would flicker in videos.
 
     Args:
@@ -46,7 +46,7 @@ class PasteBack:
     """
 
     def __init__(self, photo: Image.Image, square: Square, pixels: np.ndarray, parsing: np.ndarray) -> None:
-        # A face that is smaller in the photo than in the frame is reduced here, so that it is not sampled too coarsely.
+        # A face that is smaller in the photo than in the frame is reduced first. Sampling alone would miss pixels.
         self._size = min(len(pixels), max(8, round(square.side)))
         self._pixels = _reduce(pixels, self._size)
         self._raw_head = _resize_mask(head_mask(parsing), self._size)
@@ -58,7 +58,8 @@ class PasteBack:
         self._inner = np.s_[self._margin : self._margin + self._size, self._margin : self._margin + self._size]
         share = self._margin / self._size
         self._around = square.part(-share, 1 + share)
-        self._backdrop, beyond = _backdrop(align(photo, self._around, _BACKDROP_SIZE), self._head, self._margin)
+        surroundings = align(photo, self._around, min(_MOST_BACKDROP, round(self._around.side)))
+        self._backdrop, beyond = _backdrop(surroundings, self._head, self._margin)
         self._beyond = beyond & self._padded(self._head, "edge")
         self._outer_fade = np.clip(_distance(_rim(photo.size, self._around, len(beyond))) / _STRANDS, 0, 1)
         left, top = np.floor(self._around.corners.min(axis=0)).astype(int)
@@ -95,10 +96,10 @@ class PasteBack:
         """What is pasted, at the frame's size and with the margin.
 
         Returns:
-            The head's colours (N, N, 3); the share of the photo's detail that is kept; how opaque the head is; and how
-            far the backdrop replaces the photo behind it (each (N, N)).
+            The head's colours (N, N, 3); the share of the photo's detail that is kept; how opaque the head is; and
+            how far the backdrop replaces the photo behind it (each (N, N)).
         """
-        differs, drawn = (_difference(frame, other) > _SAME for other in (self._pixels, np.uint8(MASK_COLOR)))
+        differs, drawn = (_difference(frame, other) > _SAME for other in (self._pixels, MASK_COLOR))
         head = _whole(np.where(differs, drawn, self._raw_head))
         # Beyond the square, hair goes where the hair at the square's edge goes.
         before = _soft(self._padded(self._head) | self._beyond)
@@ -106,9 +107,9 @@ class PasteBack:
         extended, portrait = _extend(frame, head), self._portrait[self._inner]
         blur = max(1.0, self._size / 128)
         structure = extended - portrait
-        colors = cv2.GaussianBlur(structure, None, self._size / 24)
-        structure -= cv2.GaussianBlur(structure, None, 2 * blur)
-        energy = cv2.GaussianBlur(np.square(structure).mean(axis=2), None, blur)
+        colors = _blur(structure, self._size / 24)
+        structure -= _blur(structure, 2 * blur)
+        energy = _blur(np.square(structure).mean(axis=2), blur)
         # Where the square cuts through the head, the frame fades into the photo.
         cut = _distance(self._rim & head)
         fade, color_fade = (np.clip(cut / share, 0, 1) for share in (_FADE, _COLOR_FADE))
@@ -126,7 +127,7 @@ class PasteBack:
     def _spread(self, moved: np.ndarray) -> np.ndarray:
         """Where the outline moved, and around: (N, N) in [0, 1]. The least movements do not count."""
         moved = cv2.dilate(np.clip(2.5 * moved - 0.5, 0, 1), _disk(_STRANDS * self._size))
-        return np.asarray(cv2.GaussianBlur(moved, None, max(0.5, _STRANDS / 2 * self._size)))
+        return _blur(moved, max(0.5, _STRANDS / 2 * self._size))
 
     def _warp(self, layer: np.ndarray, rows: tuple[slice, slice]) -> np.ndarray:
         """A layer with its margin at these rows and columns of the photo."""
@@ -163,7 +164,9 @@ def _backdrop(picture: np.ndarray, head: np.ndarray, margin: int) -> tuple[np.nd
         cv2.setRNGSeed(_SEED)
         unused = (0, 0, size, size)  # GrabCut takes a rectangle, but ignores it when the seeds are a mask.
         outside, inside = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), seeds, unused, outside, inside, 2, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(
+            cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), seeds, unused, outside, inside, 2, cv2.GC_INIT_WITH_MASK
+        )
     found = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
     # The strip in which the photo may be replaced, and its soft edge.
     hole = cv2.dilate(found.astype(np.uint8), _disk(2 * _STRANDS * size * len(head) / total))
@@ -182,12 +185,16 @@ def _resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     return resized
 
 
+def _blur(layer: np.ndarray, sigma: float) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(layer, (0, 0), sigma))
+
+
 def _disk(radius: float) -> np.ndarray:
     side = 2 * max(1, round(radius)) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
 
 
-def _difference(pixels: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _difference(pixels: np.ndarray, other: np.ndarray | int) -> np.ndarray:
     """The largest difference of the three channels, (S, S)."""
     difference: np.ndarray = np.abs(pixels.astype(np.int16) - other).max(axis=2)
     return difference
@@ -210,16 +217,16 @@ def _whole(mask: np.ndarray) -> np.ndarray:
 
 def _soft(mask: np.ndarray) -> np.ndarray:
     """A mask with soft edges, (N, N) float32 in [0, 1]."""
-    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32), None, max(0.7, len(mask) / 400)))
+    return _blur(mask.astype(np.float32), max(0.7, len(mask) / 400))
 
 
 def _extend(pixels: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """The head's colours, continued outwards over its edge, which is mixed with the mask's grey: (S, S, 3) float32."""
+    """The head's colours, continued outwards from inside its edge, which is mixed with grey: (S, S, 3) float32."""
     inner = cv2.erode(head.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).astype(np.float32)
     known = pixels * inner[..., None]
     sigma = max(1.5, len(head) / 100)
-    weight = cv2.GaussianBlur(inner, None, sigma)
-    around = cv2.GaussianBlur(known, None, sigma) / np.maximum(weight, 1e-6)[..., None]
+    weight = _blur(inner, sigma)
+    around = _blur(known, sigma) / np.maximum(weight, 1e-6)[..., None]
     return np.where(inner[..., None] > 0, pixels.astype(np.float32), around)
 
 

@@ -82,6 +82,11 @@ class Origin:
         return image if self.turn is None else image.transpose(self.turn)
 
 
+def whole_square(size: int) -> Square:
+    """All of a square picture of that size."""
+    return Square(np.full(2, (size - 1) / 2), np.array([size / 2, 0.0]))
+
+
 def read_photo(path: Path) -> Image.Image:
     """Reads a photo as RGB, with at most 50 million pixels; raises UserError if it cannot be read."""
     return read_image(path, MASK_COLOR, _MOST_PIXELS)

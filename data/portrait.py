@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from data.masking import MASK_COLOR, Label, mask
-from data.origin import Origin, Square
+from data.origin import Origin, whole_square
 from data.transforms import Transform
 from util.errors import UserError
 from util.images import read_image
@@ -74,8 +74,8 @@ def read_portrait(path: Path) -> Portrait:
         raise UserError(f"{map_path}: label {parsing.max()} is not a face-parsing label (0 to {len(Label) - 1})")
     parsing = parsing.astype(np.uint8, copy=False)
     height, width = parsing.shape
-    whole = Square(np.full(2, (width - 1) / 2), np.array([width / 2, 0.0]))
-    return Portrait(path, mask(pixels, parsing), parsing, origin=Origin(path, whole) if height == width else None)
+    origin = Origin(path, whole_square(width)) if height == width else None
+    return Portrait(path, mask(pixels, parsing), parsing, origin=origin)
 
 
 def _labels(image: Image.Image) -> np.ndarray:

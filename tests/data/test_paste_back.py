@@ -1,5 +1,7 @@
 """Heads go back into their photo: to the bit where nothing changed, without a ghost where they shrank."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,11 +9,14 @@ from PIL import Image
 
 from data.in_the_wild.align import align
 from data.in_the_wild.paste_back import PasteBack
+from data.in_the_wild.pasted_photo import PastedPhoto
 from data.masking import Label, mask
-from data.origin import Square
-from data.portrait import read_portrait
+from data.origin import Origin, Square
+from data.portrait import Portrait, read_portrait
 from data.transforms import RESIZE_MODES, Transform
 from tests.conftest import ROOT
+from util.errors import UserError
+from util.images import write_image
 
 SIZE = 64
 HEAD = np.array([150.0, 90.0, 60.0])
@@ -138,18 +143,44 @@ def test_grain_is_added_where_the_frame_is_smooth():
     assert 5 < grain.std() < 7
 
 
-def test_several_heads_go_into_one_photo():
-    left, right = square(side=120, center=(80, 150)), square(side=120, center=(240, 150), tilt=10)
-    photo = np.where(heads(right)[..., None], photo_of(right), photo_of(left))
-    pasted = photo
-    for place, change in ((left, (30, 0, 0)), (right, (0, 0, 60))):
-        pixels, parsing = portrait_of(photo, place)
-        pasted = PasteBack(Image.fromarray(photo), place, pixels, parsing > 0)(
-            pasted, tinted(pixels, parsing, change)
-        )
-    change = pasted.astype(float) - photo
+@pytest.fixture
+def pair(tmp_path):
+    """A photo of two heads, and their portraits."""
+    places = square(side=120, center=(80, 150)), square(side=120, center=(240, 150), tilt=10)
+    photo = np.where(heads(places[1])[..., None], photo_of(places[1]), photo_of(places[0]))
+    write_image(tmp_path / "pair.png", photo)
+    made = [(place, *portrait_of(photo, place)) for place in places]
+    path = tmp_path / "pair.png"
+    return photo, places, [Portrait(path, pixels, parsing, None, Origin(path, at)) for at, pixels, parsing in made]
+
+
+def test_several_heads_go_into_one_photo(pair):
+    photo, (left, right), portraits = pair
+    pasted = PastedPhoto(portraits, Transform("crop", SIZE, SIZE))
+    assert np.array_equal(pasted.with_heads([portrait.pixels for portrait in portraits]), photo)
+    changes = (30, 0, 0), (0, 0, 60)
+    frames = [tinted(p.pixels, p.parsing, change) for p, change in zip(portraits, changes, strict=True)]
+    change = pasted.with_heads(frames).astype(float) - photo
     assert np.abs(change[heads(left, 0.8)] - (30, 0, 0)).max() < 2
     assert np.abs(change[heads(right, 0.8)] - (0, 0, 60)).max() < 2
+
+
+@pytest.mark.parametrize("transform", [Transform("resize_and_crop", 48, 33), Transform("crop", SIZE, 50)])
+def test_cut_portraits_go_into_a_reduced_photo(pair, transform):
+    photo, (left, right), portraits = pair
+    pasted = PastedPhoto(portraits, transform, most_pixels=photo[..., 0].size // 4)
+    assert pasted.pixels.shape == (150, 160, 3)
+    frames = [tinted(p.at_size(transform), transform(p.parsing), (30, 30, 30)) for p in portraits]
+    change = pasted.with_heads(frames).astype(float) - pasted.pixels
+    inner, outer = (heads(left, s)[::2, ::2] | heads(right, s)[::2, ::2] for s in (0.4, 1.3))
+    assert np.abs(change[inner] - 30).max() < 4
+    assert np.abs(change[~outer]).max() == 0
+
+
+def test_portraits_that_are_not_square_do_not_go_back(pair):
+    _, _, portraits = pair
+    with pytest.raises(UserError, match=r"pair\.png: only square portraits go back"):
+        PastedPhoto([portraits[0], replace(portraits[1], origin=None)], Transform("crop", SIZE, SIZE))
 
 
 def test_squares_lead_back_to_the_photo():

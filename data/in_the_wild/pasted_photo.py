@@ -1,6 +1,6 @@
 """A photo in which the heads of its portraits are replaced."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -10,6 +10,9 @@ from data.masking import head_mask
 from data.portrait import Portrait
 from data.transforms import Transform
 from util.errors import UserError
+
+# Videos, and other pictures that come in series, need not be larger than full HD.
+MOST_SERIES_PIXELS = 1920 * 1080
 
 
 class PastedPhoto:
@@ -33,7 +36,10 @@ class PastedPhoto:
         first = portraits[0]
         origins = [portrait.origin for portrait in portraits if portrait.origin]
         if len(origins) < len(portraits):
-            raise UserError(f"{first.path}: only square portraits go back into their picture; use --in_the_wild")
+            raise UserError(
+                f"{first.path}: cannot be pasted back, because what is around the head is not known; give a photo "
+                "from the wild, or a square portrait with its parsing map"
+            )
         photo = origins[0].read()
         scale = min(1.0, ((most_pixels or np.inf) / (photo.width * photo.height)) ** 0.5)
         if scale < 1:
@@ -56,3 +62,7 @@ class PastedPhoto:
         for paste, frame in zip(self._pastes, frames, strict=True):
             pasted = paste(pasted, frame)
         return pasted
+
+    def series(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yields the photo with each of the frames of its only portrait."""
+        return (self.with_heads([frame]) for frame in frames)

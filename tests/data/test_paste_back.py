@@ -179,7 +179,7 @@ def test_cut_portraits_go_into_a_reduced_photo(pair, transform):
 
 def test_portraits_that_are_not_square_do_not_go_back(pair):
     _, _, portraits = pair
-    with pytest.raises(UserError, match=r"pair\.png: only square portraits go back"):
+    with pytest.raises(UserError, match=r"pair\.png: cannot be pasted back"):
         PastedPhoto([portraits[0], replace(portraits[1], origin=None)], Transform("crop", SIZE, SIZE))
 
 

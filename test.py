@@ -16,7 +16,7 @@ def main() -> int:
     options = parse_test_options(parser)
     seeded = f"_seed{options.random_seed}" if options.random_seed >= 0 else ""
     of_model = Path(options.name, f"{options.phase}_{options.which_epoch}{seeded}")
-    folder = options.results_dir / ("" if options.portrait else of_model)
+    folder = options.results_dir / ("" if options.portrait or options.out else of_model)
     make = use_photos if options.image_path_file else write_results
     with logging_redirect_tqdm():
         return make(options, parser, folder)

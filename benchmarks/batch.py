@@ -38,7 +38,7 @@ def one_by_one(folder: Path) -> None:
         for face in prepare(Task(Source(path), path.stem, "")):
             for output in planned_outputs(options, parser):
                 frames = transformer.frames(face.pixels, output.blends, noise_seed(options))
-                output.write(output.paths(folder / "one_by_one", face.name), face.pixels, frames)
+                output.make(folder / "one_by_one", face.name, portrait=face.pixels, frames=frames, facts=None)
 
 
 def as_a_batch(folder: Path, workers: int) -> None:

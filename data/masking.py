@@ -46,4 +46,10 @@ def mask(image: np.ndarray, parsing: np.ndarray) -> np.ndarray:
     Returns:
         A copy of the image, (H, W, 3) uint8, with the masked pixels at 128.
     """
-    return np.where(_IS_MASKED[parsing][..., None], np.uint8(MASK_COLOR), image)
+    return np.where(head_mask(parsing)[..., None], image, np.uint8(MASK_COLOR))
+
+
+def head_mask(parsing: np.ndarray) -> np.ndarray:
+    """What the mask leaves of the person, (H, W) bool, from (H, W) uint8 of `Label` values."""
+    kept: np.ndarray = ~_IS_MASKED[parsing]
+    return kept

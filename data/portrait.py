@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from data.masking import MASK_COLOR, Label, mask
+from data.origin import Origin, whole_square
 from data.transforms import Transform
 from util.errors import UserError
 from util.images import read_image
@@ -24,12 +25,14 @@ class Portrait:
         pixels: (H, W, 3) uint8, with an aligned face and everything but the person at grey 128.
         parsing: (H, W) uint8, the face-parsing labels (`data.masking.Label`) from which the mask was made.
         face: number of the face from the left, for outputs' names, if each face of the photo becomes a portrait.
+        origin: the way back into the photo, for square portraits.
     """
 
     path: Path
     pixels: np.ndarray
     parsing: np.ndarray
     face: int | None = None
+    origin: Origin | None = None
 
     def at_size(self, transform: Transform, rng: np.random.Generator | None = None) -> np.ndarray:
         """The pixels at the network's size.
@@ -70,7 +73,9 @@ def read_portrait(path: Path) -> Portrait:
     if parsing.max() >= len(Label):
         raise UserError(f"{map_path}: label {parsing.max()} is not a face-parsing label (0 to {len(Label) - 1})")
     parsing = parsing.astype(np.uint8, copy=False)
-    return Portrait(path, mask(pixels, parsing), parsing)
+    height, width = parsing.shape
+    origin = Origin(path, whole_square(width)) if height == width else None
+    return Portrait(path, mask(pixels, parsing), parsing, origin=origin)
 
 
 def _labels(image: Image.Image) -> np.ndarray:

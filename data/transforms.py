@@ -52,6 +52,14 @@ class Transform:
             pixels = pixels[:, ::-1]
         return pixels
 
+    def window(self, size: int) -> tuple[float, float]:
+        """Where the middle cut of a square picture of `size` begins and ends, as shares of its sides."""
+        if self.mode == "scale_width":
+            return 0.0, 1.0
+        size = size if self.mode == "crop" else self.load_size
+        start = (size - self.fine_size) // 2
+        return start / size, (start + self.fine_size) / size
+
     def _crop(self, pixels: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         height, width = pixels.shape[:2]
         spare = (height - self.fine_size, width - self.fine_size)

@@ -30,6 +30,7 @@ _MEANINGS = {
     "identity": "share of pictures that are nearest to the right person at the target age",
     "l1_two_or_more_apart": "l1 where input and target are at least two classes apart",
     "monotone_steps": "share of a traversal's steps that do not make the person younger",
+    "l1_pasted": "mean difference of the whole picture from the true one after the head was pasted back",
     "face_found": "share of pictures in which a face is found; the next columns are means over these",
     "age": "age that a published network sees, in years",
     "age_inside": "share of pictures whose age lies in the target class",

@@ -14,6 +14,7 @@ from evaluation.candidate import Candidate
 from evaluation.intervals import Figure, mean_over_people
 from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
 from evaluation.pages import best_median_worst, chart_over_ages, save_picture, table_text, write_report
+from evaluation.pasted import pasted_l1
 from evaluation.people import Person, read_people, read_training_people
 from models.age_code import anchor_blends, traversal_blends
 from util.errors import UserError
@@ -83,6 +84,9 @@ def evaluate_people(
     # The model makes real series, each person's from another input class in turn.
     series[candidate.name] = lambda n: candidate.frames(people[n].truths[n % len(ages)], blends, (n, n % len(ages)))
     table = {row: figures(of_row, monotone_steps(people, ages, series[row])) for row, of_row in scores.items()}
+    for row, row_of in _in_turn(candidate, people, compared).items():
+        if (samples := pasted_l1(people, candidate.to_model_size, row_of)) is not None:
+            table[row]["l1_pasted"] = mean_over_people(samples)
     details = {"pairs": {row: _by_pair(of_row, names) for row, of_row in scores.items()}}
     body = _curves(candidate.ages, scores[candidate.name])
     body += _examples(folder, names, people, scores[candidate.name], compared[candidate.name])
@@ -183,6 +187,22 @@ def _compared(candidate: Candidate, people: Sequence[Person], training: Sequence
         compared["nearest training person"] = nearest_training_person(people, training)
     compared["truth"] = lambda number: people[number].truths[None].repeat(count, axis=0)
     return compared
+
+
+def _in_turn(
+    candidate: Candidate, people: Sequence[Person], compared: Mapping[str, PicturesOf]
+) -> dict[str, PicturesOf]:
+    """The rows' pictures of one input class only, another for each person in turn: each (C, H, W, 3) uint8."""
+    count = len(candidate.ages)
+
+    def made(number: int) -> np.ndarray:
+        source = number % count
+        return candidate.frames(people[number].truths[source], anchor_blends(count), (number, source))
+
+    def chosen(pictures_of: PicturesOf) -> PicturesOf:
+        return lambda number: pictures_of(number)[number % count]
+
+    return {**{row: chosen(pictures_of) for row, pictures_of in compared.items()}, candidate.name: made}
 
 
 def _by_pair(scores: Scores, names: Sequence[str]) -> dict[str, dict[str, float]]:

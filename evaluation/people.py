@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from data.classes import ClassImages, find_classes, keep_pairs
-from data.masking import mask
+from data.masking import head_mask
+from data.origin import Origin
 from data.portrait import Portrait, read_portrait
 from data.transforms import Transform
 from util.errors import UserError
@@ -25,11 +26,13 @@ class Person:
         name: the stem of the person's files.
         truths: one true picture for each class, (C, H, W, 3) uint8, masked.
         heads: the pixels of these pictures that are not masked, (C, H, W) bool.
+        origins: how to read these pictures unmasked, if they are square.
     """
 
     name: str
     truths: np.ndarray
     heads: np.ndarray
+    origins: Sequence[Origin | None] = ()
 
 
 def read_people(
@@ -70,11 +73,11 @@ def read_training_people(
 def _person(portraits: Sequence[Portrait], to_model_size: Transform) -> Person:
     """The person of one portrait for each class; raises UserError if they do not fit together."""
     truths = [portrait.at_size(to_model_size) for portrait in portraits]
-    blanked = [to_model_size(mask(np.zeros_like(portrait.pixels), portrait.parsing)) for portrait in portraits]
-    heads = [pixels[..., 0] == 0 for pixels in blanked]
+    heads = [to_model_size(head_mask(portrait.parsing).astype(np.uint8)) > 0 for portrait in portraits]
     for portrait, truth, head in zip(portraits, truths, heads, strict=True):
         if truth.shape != truths[0].shape:
             raise UserError(f"{portrait.path}: its proportions differ from those of {portraits[0].path}")
         if not head.any():
             raise UserError(f"{portrait.path}: its parsing map leaves nothing of the person")
-    return Person(portraits[0].path.stem, np.stack(truths), np.stack(heads))
+    origins = [portrait.origin for portrait in portraits]
+    return Person(portraits[0].path.stem, np.stack(truths), np.stack(heads), origins)

@@ -12,6 +12,7 @@ from torch import Tensor
 from models.checkpoint import load_weights
 from models.generator import Generator, GeneratorConfig
 from models.precision import Precision, autocast
+from util.device import limit_threads
 from util.errors import UserError
 from util.images import to_pixels, to_tensor
 
@@ -51,13 +52,17 @@ class TorchEngine(Engine):
         generator: on `device` and in evaluation mode.
         device: where the generator runs.
         precision: arithmetic of the networks; latents are returned in float32 in any case.
+        compile: whether torch.compile compiles the decoder when it first runs. If that fails, it runs as it is.
     """
 
     batch = 4
 
-    def __init__(self, generator: Generator, device: torch.device, precision: Precision = "fp32") -> None:
+    def __init__(
+        self, generator: Generator, device: torch.device, precision: Precision = "fp32", *, compile: bool = False
+    ) -> None:
         self.generator, self.config = generator, generator.config
         self._device, self._precision = device, precision
+        self._decode = torch.compile(generator.decode) if compile else generator.decode
 
     @torch.inference_mode()
     def encode(self, pixels: np.ndarray) -> Tensor:
@@ -73,15 +78,30 @@ class TorchEngine(Engine):
     @torch.inference_mode()
     def decode(self, features: Tensor, latents: Tensor) -> np.ndarray:
         with autocast(self._precision, self._device):
-            return to_pixels(self.generator.decode(features, latents))
+            try:
+                images = self._decode(features, latents)
+            except RuntimeError as error:
+                if self._decode == self.generator.decode:
+                    raise
+                logger.warning("torch.compile failed (%s). The decoder runs without it.", _reason(error))
+                self._decode = self.generator.decode
+                images = self._decode(features, latents)
+        return to_pixels(images)
 
 
 def choose_engine(
-    name: EngineName, weights: Path, config: GeneratorConfig, *, device: torch.device, precision: Precision
+    name: EngineName,
+    weights: Path,
+    config: GeneratorConfig,
+    *,
+    device: torch.device,
+    precision: Precision,
+    compile: bool = False,
 ) -> Engine:
     """The engine that the user asks for, with a file's weights.
 
-    `auto` takes OpenVINO on CPUs if it is installed and can run the network, otherwise PyTorch.
+    `auto` takes OpenVINO on CPUs if it is installed and can run the network, otherwise PyTorch; with `compile`, which
+    is a matter of PyTorch, it takes PyTorch.
 
     Raises:
         UserError: the weights cannot be loaded, or the engine that the user asks for cannot be used.
@@ -92,9 +112,12 @@ def choose_engine(
         load_weights(generator, weights)
         return generator.to(device).eval().requires_grad_(False)
 
+    limit_threads()
+    if name == "openvino" and compile:
+        raise UserError("--compile: has no effect on --engine openvino; leave one of them out")
     if name == "openvino" and device.type != "cpu":
         raise UserError("--engine openvino: runs on CPUs only; add --gpu_ids -1, or leave --engine out")
-    if name != "torch" and device.type == "cpu":
+    if name != "torch" and device.type == "cpu" and not compile:
         try:
             # OpenVINO is not available for every system.
             from models.openvino_engine import OpenVinoEngine, load_networks
@@ -106,10 +129,15 @@ def choose_engine(
                     f"--engine openvino: cannot be imported ({error}); pip install openvino, or leave --engine out"
                 ) from error
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = _reason(error)
             if name == "openvino":
                 raise UserError(
                     f"--engine openvino: cannot run this network ({reason}); leave --engine out"
                 ) from error
             logger.warning("OpenVINO cannot run this network (%s). PyTorch runs it instead, more slowly.", reason)
-    return TorchEngine(load(), device, precision)
+    return TorchEngine(load(), device, precision, compile=compile)
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last line of a message, where both libraries name the cause."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

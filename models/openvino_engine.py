@@ -54,6 +54,12 @@ class Network:
                 self._request, self._shapes = self._compiled(shapes), shapes
             return self._request.infer(inputs, share_inputs=True)[0]
 
+    def release(self) -> None:
+        """Frees the memory that a call has worked in. The next call takes it again."""
+        with self._lock:
+            if self._request is not None:
+                self._request.get_compiled_model().release_memory()
+
     def _compiled(self, shapes: list[tuple[int, ...]]) -> ov.InferRequest:
         # Fixed shapes are faster: layouts and kernels are chosen for them.
         model = self._model.clone()
@@ -78,7 +84,10 @@ class OpenVinoEngine(Engine):
         self._networks = {name: Network(model, precision) for name, model in networks.items()}
 
     def encode(self, pixels: np.ndarray) -> Tensor:
-        return self._each("encoder", pixels)
+        features = self._each("encoder", pixels)
+        # Many frames may be decoded before the next portrait comes.
+        self._networks["encoder"].release()
+        return features
 
     def latents(self, codes: Tensor) -> Tensor:
         return torch.from_numpy(self._networks["mapping"](codes.numpy()))

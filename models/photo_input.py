@@ -14,9 +14,10 @@ from torch import Tensor
 from data.age_classes import position
 from data.in_the_wild import PhotoReader
 from data.in_the_wild.cut_out import Parse
-from data.masking import MASK_COLOR
+from data.masking import MASK_COLOR, Label
 from data.photo_list import user_path
-from data.portrait import read_portrait
+from data.portrait import Portrait, read_portrait
+from data.transforms import Transform
 from models.age_code import anchor_blends, position_blends
 from models.face_parser import FaceParserName, choose_face_parser
 from models.model_folder import ModelOptions
@@ -42,8 +43,13 @@ class PhotoInput:
     face_parser: FaceParserName
     device: torch.device
 
-    def pixels(self, photo: Photo, *, face: Literal["largest"] | int, aligned: bool) -> np.ndarray:
-        """The masked portrait (H, W, 3) uint8 at the model's size.
+    @property
+    def to_model_size(self) -> Transform:
+        """Brings portraits to the model's size."""
+        return self.model.transform(flip=False)
+
+    def portrait(self, photo: Photo, *, face: Literal["largest"] | int, aligned: bool) -> Portrait:
+        """The masked portrait.
 
         Args:
             photo: a path, a picture opened by Pillow, or (H, W, 3) uint8.
@@ -54,15 +60,14 @@ class PhotoInput:
         Raises:
             UserError: the photo cannot be read, or does not show the face.
         """
-        to_model_size = self.model.transform(flip=False)
         if isinstance(photo, str | Path):
             path = user_path(str(photo))
-            portrait = read_portrait(path) if aligned else self._reader(face)(path)[0]
-        elif aligned:
-            return to_model_size(np.asarray(to_rgb(photo, MASK_COLOR)))
-        else:
-            portrait = self._reader(face).portraits(to_rgb(photo, MASK_COLOR), _UNNAMED)[0]
-        return portrait.at_size(to_model_size)
+            return read_portrait(path) if aligned else self._reader(face)(path)[0]
+        image = to_rgb(photo, MASK_COLOR)
+        if aligned:
+            pixels = np.asarray(image)
+            return Portrait(_UNNAMED, pixels, np.full(pixels.shape[:2], Label.SKIN, np.uint8))
+        return self._reader(face).portraits(image, _UNNAMED)[0]
 
     def blends(self, ages: Sequence[float] | None) -> Tensor:
         """The blends (F, num_classes) that show ages in years, or each class if there are none.

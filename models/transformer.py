@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from data.in_the_wild.pasted_photo import MOST_SERIES_PIXELS, PastedPhoto
 from models.age_code import make_codes, traversal_blends
 from models.checkpoint import CheckpointFolder
 from models.engines import Engine, EngineName, choose_engine
@@ -107,9 +108,11 @@ class AgeTransformer:
         noise_sigma: float,
         precision: Precision = "fp32",
         engine: EngineName = "auto",
+        compile: bool = False,
     ) -> "AgeTransformer":
         """Reads the generator's weights; raises `UserError` as `models.engines.choose_engine`."""
-        return cls(choose_engine(engine, weights, config, device=device, precision=precision), noise_sigma)
+        chosen = choose_engine(engine, weights, config, device=device, precision=precision, compile=compile)
+        return cls(chosen, noise_sigma)
 
     def age(
         self,
@@ -118,6 +121,7 @@ class AgeTransformer:
         *,
         face: Literal["largest"] | int = "largest",
         aligned: bool = False,
+        paste_back: bool = False,
         size: int | None = None,
         seed: int = 0,
     ) -> list[Image.Image]:
@@ -129,7 +133,8 @@ class AgeTransformer:
             face: which face of the photo; numbers count from the left, from 1.
             aligned: whether the photo is a portrait already: the file has a parsing map beside it, and a picture in
                 memory is masked.
-            size: pixels of the pictures; by default the model's own.
+            paste_back: whether the pictures are the whole photo, with the aged head in it.
+            size: pixels of the pictures; by default the model's own, or the photo's if they are pasted back.
             seed: of the age codes' noise.
 
         Raises:
@@ -137,8 +142,11 @@ class AgeTransformer:
         """
         photos = self._photos()
         blends = photos.blends(ages)
-        pixels = photos.pixels(photo, face=face, aligned=aligned)
-        return [Image.fromarray(resize(frame, size)) for frame in self.frames(pixels, blends, seed)]
+        portrait = photos.portrait(photo, face=face, aligned=aligned)
+        frames = self.frames(portrait.at_size(photos.to_model_size), blends, seed)
+        if paste_back:
+            frames = PastedPhoto([portrait], photos.to_model_size).series(frames)
+        return [Image.fromarray(resize(frame, size)) for frame in frames]
 
     def video(
         self,
@@ -148,12 +156,15 @@ class AgeTransformer:
         *,
         face: Literal["largest"] | int = "largest",
         aligned: bool = False,
+        paste_back: bool = False,
         size: int | None = None,
         seed: int = 0,
         fps: Fraction | int = 20,
         crf: int = 16,
     ) -> Path:
         """Writes a video of the person growing old, by default of 101 frames; arguments are those of `age`.
+
+        With `paste_back`, a larger photo is reduced to full HD.
 
         Args:
             path: ends in .mp4; an older file is replaced.
@@ -165,8 +176,11 @@ class AgeTransformer:
         """
         photos = self._photos()
         blends = traversal_blends(len(photos.model.sort_order), _VIDEO_STEP) if ages is None else photos.blends(ages)
-        pixels = photos.pixels(photo, face=face, aligned=aligned)
-        write_video(Path(path), (resize(frame, size) for frame in self.frames(pixels, blends, seed)), fps, crf)
+        portrait = photos.portrait(photo, face=face, aligned=aligned)
+        frames = self.frames(portrait.at_size(photos.to_model_size), blends, seed)
+        if paste_back:
+            frames = PastedPhoto([portrait], photos.to_model_size, MOST_SERIES_PIXELS).series(frames)
+        write_video(Path(path), (resize(frame, size) for frame in frames), fps, crf)
         return Path(path)
 
     def frames(self, pixels: np.ndarray, blends: Tensor, seed: int) -> Iterator[np.ndarray]:

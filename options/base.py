@@ -190,6 +190,9 @@ def add_engine_options(group: OptionGroup) -> None:
         default="auto",
         help="what runs the networks; auto takes OpenVINO on CPUs if it is installed, and otherwise PyTorch",
     )
+    group.add_argument(
+        "--compile", action="store_true", help="compile PyTorch's decoder (torch.compile), for long work on a GPU"
+    )
 
 
 def find_model(options: argparse.Namespace) -> Path:

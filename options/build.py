@@ -33,11 +33,12 @@ def noise_sigma(options: argparse.Namespace) -> float:
 
 def noise_seed(options: argparse.Namespace) -> int:
     """The seed of a portrait's age codes, a new one each time unless the user gave one."""
-    return options.random_seed if options.random_seed >= 0 else torch.Generator().seed()
+    # A new one fits into --random_seed, so that the results can be made again.
+    return options.random_seed if options.random_seed >= 0 else torch.Generator().seed() % 2**32
 
 
-def weights_file(options: argparse.Namespace) -> Path:
-    """The file of the generator that the options name."""
+def weights_path(options: argparse.Namespace) -> Path:
+    """The file of the model that the options name."""
     network = ModelOptions.of(vars(options)).network
     return CheckpointFolder(options.checkpoints_dir / options.name).weights(options.which_epoch, network)
 
@@ -50,12 +51,13 @@ def load_transformer(options: argparse.Namespace, device: torch.device) -> AgeTr
         with torch.device("meta"):
             logger.info("%s", Generator(config))
     return AgeTransformer.load(
-        weights_file(options),
+        weights_path(options),
         config,
         device=device,
         noise_sigma=noise_sigma(options),
         precision=options.precision,
         engine=options.engine,
+        compile=options.compile,
     )
 
 

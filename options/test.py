@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from options.base import (
     TRAINING_ONLY,
@@ -19,6 +20,8 @@ from options.base import (
 from options.non_default import check_effects, non_default_values
 from options.types import ages, frame_rate, integer, limit, number, path, positive_int, relative_name
 from util.errors import UserError
+from util.opt_file import value_text
+from util.video import GIF_MOST_FPS
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +30,17 @@ _EXAMPLES = """\
   python test.py --name males_model --image_path_file males_image_list.txt --deploy --full_progression"""
 
 _PHOTO_ACTIONS = ("traverse", "deploy", "compare_to_trained_outputs", "portrait")
+_SERIES_ACTIONS = ("traverse", "compare_to_trained_outputs")
+_VIDEO_FORMATS = ("mp4", "gif", "webp")
+# With such an ending, --out names a file.
+_FILE_SUFFIXES = (".png", ".jpg", ".jpeg", *(f".{name}" for name in _VIDEO_FORMATS))
 _PAGE_OPTIONS = ("debug_mode", "how_many", "ntest")
 # An option has an effect only if one of these others is given.
 _NEEDS = {
     **dict.fromkeys(("image_path_file", "in_the_wild", "ascii_names"), _PHOTO_ACTIONS),
-    **dict.fromkeys(("make_video", "frames", "interp_step"), ("traverse", "compare_to_trained_outputs")),
+    **dict.fromkeys(("make_video", "frames", "interp_step"), _SERIES_ACTIONS),
     **dict.fromkeys(("compare_to_trained_class", "trained_class_jump"), ("compare_to_trained_outputs",)),
-    **dict.fromkeys(("fps", "crf"), ("make_video",)),
+    **dict.fromkeys(("fps", "crf", "format", "side_by_side", "bounce"), ("make_video",)),
     "full_progression": ("deploy",),
     "ages": ("traverse", "deploy"),
     **dict.fromkeys(("parser", "face"), ("in_the_wild",)),
@@ -52,6 +59,10 @@ def test_parser() -> CommandParser:
     what = parser.group("what to make of each photo")
     what.add_argument("--traverse", action="store_true", help="the input and a series through all ages, in one row")
     what.add_argument("--make_video", action="store_true", help="make a video of the series instead of a row")
+    what.add_argument(
+        "--side_by_side", action="store_true", help="video: show the input beside it, and write the age below"
+    )
+    what.add_argument("--bounce", action="store_true", help="video: go there and back")
     what.add_argument("--frames", action="store_true", help="write the series as numbered pictures instead of a row")
     what.add_argument("--deploy", action="store_true", help="the input, and a picture at each anchor age")
     what.add_argument("--full_progression", action="store_true", help="with --deploy: put these pictures in one row")
@@ -83,6 +94,16 @@ def test_parser() -> CommandParser:
     results.add_argument(
         "--output_size", type=integer(16, 8192), help="pixels that pictures and videos are scaled to"
     )
+    results.add_argument(
+        "--out",
+        type=path,
+        metavar="DIR|FILE",
+        help="folder for the results, instead of one below --results_dir; or the file of one result, such as me.mp4",
+    )
+    results.add_argument("--format", choices=_VIDEO_FORMATS, help="format of videos (default: mp4)")
+    results.add_argument(
+        "--no_metadata", action="store_true", help="do not write into results that they are synthetic, and how made"
+    )
     results.add_argument("--fps", type=frame_rate, default=Fraction(20), help="frames per second of videos")
     results.add_argument("--crf", type=integer(1, 51), default=16, help="quality of videos, from 1 (best) to 51")
     results.add_argument(
@@ -109,7 +130,9 @@ def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None)
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")
     if options.portrait and any(getattr(options, name) for name in _PHOTO_ACTIONS[:-1]):
         raise UserError("--portrait: excludes --traverse, --deploy and --compare_to_trained_outputs; leave them out")
+    _check_out(options, parser)
     check_effects(options, parser, _NEEDS)
+    _choose_format(options, parser)
     for name in non_default_values(options, parser, _PAGE_OPTIONS) if options.image_path_file else ():
         logger.warning("--%s: has no effect on photos; it is for the page of test images", name)
     if options.compare_to_trained_outputs:
@@ -122,3 +145,45 @@ def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None)
                 f"it must be from {jump} to {last - jump}"
             )
     return options
+
+
+def out_file(options: argparse.Namespace) -> Path | None:
+    """The file that --out names; None if it is absent or names a folder."""
+    out: Path | None = options.out
+    return out if out and out.suffix.lower() in _FILE_SUFFIXES and not out.is_dir() else None
+
+
+def _check_out(options: argparse.Namespace, parser: CommandParser) -> None:
+    """Checks --out, and takes from it where results go and whether a video is made."""
+    if options.out is None:
+        return
+    if non_default_values(options, parser, ["results_dir"]):
+        raise UserError("--out: excludes --results_dir; leave one of them out")
+    file = out_file(options)
+    options.results_dir = file.parent if file else options.out
+    if file is None:
+        return
+    if options.image_path_file is None:
+        raise UserError(f"--out {file}: is a file, but the page of test images needs a folder; name one")
+    suffix, series = file.suffix.lower(), any(getattr(options, name) for name in _SERIES_ACTIONS)
+    if suffix in (".mp4", ".gif"):
+        if not series:
+            raise UserError(f"--out {file}: is a video, which needs --traverse; add it, or name a picture")
+        options.make_video = True
+    if options.make_video and suffix[1:] not in (_VIDEO_FORMATS if options.format is None else (options.format,)):
+        wanted = " or ".join(_VIDEO_FORMATS) if options.format is None else options.format
+        raise UserError(f"--out {file}: is not the name of the video that is asked for; let it end in {wanted}")
+
+
+def _choose_format(options: argparse.Namespace, parser: CommandParser) -> None:
+    """Decides the format of videos, and checks what it cannot do."""
+    file = out_file(options)
+    options.format = options.format or (file.suffix.lower()[1:] if file else "mp4")
+    if options.make_video and options.format == "gif":
+        if options.fps > GIF_MOST_FPS:
+            raise UserError(
+                f"--fps {value_text(options.fps)}: a GIF shows at most {GIF_MOST_FPS} frames a second; "
+                "give a lower rate, or --format webp"
+            )
+        if non_default_values(options, parser, ["crf"]):
+            logger.warning("--crf: has no effect on GIFs, which have 256 colours in any case")

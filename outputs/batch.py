@@ -20,6 +20,7 @@ from outputs.preparation import PreparedFace, Task
 from util.errors import UserError
 from util.files import FolderError, replace, staging
 from util.images import resize
+from util.metadata import Facts
 from util.progress import progress
 from util.provenance import Manifest
 from util.workers import Outcome, usable_cores
@@ -42,12 +43,14 @@ class Maker:
         transformer: makes the frames; None if no output has any.
         seed: draws the seed of a portrait's age codes.
         size: that pictures are scaled to; None leaves them as they are.
+        about: what the files say about themselves; None means nothing.
     """
 
     outputs: Sequence[Output]
     transformer: AgeTransformer | None
     seed: Callable[[], int]
     size: int | None
+    about: Facts | None
 
 
 @dataclass
@@ -65,6 +68,15 @@ class _Work:
     @property
     def ended(self) -> bool:
         return len(self.jobs) == len(self.faces) and all(job.done() for job in self.jobs)
+
+
+@dataclass(frozen=True)
+class _Portrait:
+    """A face whose frames are made, and the seed of its age codes."""
+
+    work: _Work
+    face: PreparedFace
+    seed: int
 
 
 class Batch:
@@ -101,16 +113,16 @@ class Batch:
                     self._commit(self._pending.popleft(), staged)
                     bar.update()
 
-            def portraits() -> Iterator[tuple[_Work, PreparedFace]]:
+            def portraits() -> Iterator[_Portrait]:
                 for task, outcome in zip(tasks, outcomes, strict=True):
                     self._pending.append(work := _Work(task, outcome))
-                    yield from ((work, face) for face in work.faces)
+                    yield from (_Portrait(work, face, self._maker.seed()) for face in work.faces)
                     commit()
 
             try:
-                for work, face, frames in self._with_frames(portraits()):
-                    feed = _Feed(max(_LEAST_FRAMES_WAITING, _MOST_WAITING // face.pixels.nbytes))
-                    work.jobs.append(writers.submit(_write, self._maker, face, feed, staged))
+                for portrait, frames in self._with_frames(portraits()):
+                    feed = _Feed(max(_LEAST_FRAMES_WAITING, _MOST_WAITING // portrait.face.pixels.nbytes))
+                    portrait.work.jobs.append(writers.submit(_write, self._maker, portrait, feed, staged))
                     shown = {"total": len(self._blends), "unit": "frame", "leave": False, "disable": self._silent}
                     feed.send(progress(frames, **shown))
                     commit()
@@ -124,23 +136,21 @@ class Batch:
                         self._commit(work, staged)
                 raise
 
-    def _with_frames(
-        self, portraits: Iterator[tuple[_Work, PreparedFace]]
-    ) -> Iterator[tuple[_Work, PreparedFace, Iterator[np.ndarray]]]:
-        """Each face with its frames (H, W, 3) uint8, all of which must be taken before the next face."""
+    def _with_frames(self, portraits: Iterator[_Portrait]) -> Iterator[tuple[_Portrait, Iterator[np.ndarray]]]:
+        """Each portrait with its frames (H, W, 3) uint8, all of which must be taken before the next portrait."""
         if self._maker.transformer is None:
-            yield from ((work, face, iter(())) for work, face in portraits)
+            yield from ((portrait, iter(())) for portrait in portraits)
             return
-        due: deque[tuple[_Work, PreparedFace]] = deque()
+        due: deque[_Portrait] = deque()
 
         def series() -> Iterator[Series]:
-            for work, face in portraits:
-                due.append((work, face))
-                yield Series(face.pixels, self._blends, self._maker.seed())
+            for portrait in portraits:
+                due.append(portrait)
+                yield Series(portrait.face.pixels, self._blends, portrait.seed)
 
         frames = self._maker.transformer.stream(series())
         for first in frames:
-            yield (*due.popleft(), chain([first], islice(frames, len(self._blends) - 1)))
+            yield due.popleft(), chain([first], islice(frames, len(self._blends) - 1))
 
     def _commit(self, work: _Work, staged: Path) -> None:
         """Gives the outputs of a photo their places, and the manifest its line."""
@@ -164,7 +174,7 @@ class Batch:
         self._manifest.add_photo(
             source,
             settings,
-            looks=[face.looks for face in work.faces],
+            looks={face.name: face.looks for face in work.faces},
             warnings=work.outcome.warnings,
             error=error,
             seconds=round(seconds, 2),
@@ -208,14 +218,15 @@ class _Feed:
             yield frame
 
 
-def _write(maker: Maker, face: PreparedFace, feed: _Feed, folder: Path) -> float:
-    """Writes the outputs of a face; returns the seconds that it took."""
-    start, frames = time.perf_counter(), feed.frames()
+def _write(maker: Maker, portrait: _Portrait, feed: _Feed, folder: Path) -> float:
+    """Writes the outputs of a portrait; returns the seconds that it took."""
+    start, frames, face = time.perf_counter(), feed.frames(), portrait.face
+    told = maker.about and {**maker.about, "seed": str(portrait.seed)}
     try:
-        portrait = resize(face.pixels, maker.size)
+        pixels = resize(face.pixels, maker.size)
         for output in maker.outputs:
             scaled = (resize(frame, maker.size) for frame in islice(frames, len(output.blends)))
-            output.write(output.paths(folder, face.name), portrait, scaled)
+            output.make(folder, face.name, portrait=pixels, frames=scaled, facts=told)
     finally:
         # The sender must not wait for a writer that has failed.
         for _ in frames:

@@ -18,15 +18,18 @@ from options.build import (
     noise_seed,
     portrait_reader,
     transform,
-    weights_file,
+    weights_path,
 )
+from options.test import out_file
 from outputs.batch import Batch, Maker
-from outputs.plan import Output, planned_outputs
+from outputs.overview import Overview
+from outputs.plan import Output, model_facts, planned_outputs
 from outputs.preparation import Preparation, Task
 from util.device import choose_device
 from util.distributed import is_main_process, local_rank, process_group
+from util.errors import UserError
 from util.interrupt import sigterm_raises
-from util.provenance import Manifest, Source, content_id
+from util.provenance import Manifest, Source, source_id
 from util.workers import OrderedWorkers, usable_cores
 
 logger = logging.getLogger(__name__)
@@ -50,7 +53,12 @@ def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path)
     photos = find_photos(options.image_path_file, "--image_path_file")
     outputs = planned_outputs(options, parser)
     endings = [ending for output in outputs for ending in output.endings]
-    names = output_names(photos, endings, ascii_only=options.ascii_names)
+    if file := out_file(options):
+        if len(photos) > 1 or options.face == "all":
+            raise UserError(f"--out {file}: is one file, but there may be results of several faces; name a folder")
+        names = [file.stem]
+    else:
+        names = output_names(photos, endings, ascii_only=options.ascii_names)
     model = _model_identity(options)
     tasks = [Task(Source(p), name, model + _map_identity(options, p)) for p, name in zip(photos, names, strict=True)]
     if not is_main_process():
@@ -60,12 +68,15 @@ def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path)
     with sigterm_raises(), process_group(torch.device("cpu"), advice, _LONGEST_BATCH) as processes:
         part = processes.rank if processes.count > 1 else None
         manifest = Manifest(folder, options.results_dir, overwrite=options.overwrite, part=part)
+        overview = Overview(options, folder, outputs, manifest) if len(photos) > 1 else None
         mine = tasks[processes.rank :: processes.count]
         left = _not_done(options, outputs, folder, manifest, mine)
         failed = _make(options, outputs, folder, manifest, left) if left else 0
         all_failed, before = processes.total(torch.tensor([failed, len(mine) - len(left)])).tolist()
         if processes.writes:
             manifest.finish(photos)
+            if overview and (captions := _captions(outputs, folder, manifest, tasks)):
+                overview.write(captions)
             already = f", {before} of them by an earlier command" if before else ""
             done = len(photos) - all_failed
             logger.info("%d of %d photos done%s; results in %s", done, len(photos), already, folder)
@@ -112,18 +123,32 @@ def _make(
     with OrderedWorkers(preparation, tasks, min(workers, len(tasks)), "prepared") as outcomes:
         # The workers began before the model is loaded: it takes time, and its threads would not survive a fork.
         transformer = None if options.portrait else load_transformer(options, device)
-        maker = Maker(outputs, transformer, partial(noise_seed, options), options.output_size)
+        maker = Maker(outputs, transformer, partial(noise_seed, options), options.output_size, model_facts(options))
         batch = Batch(maker, folder, manifest, silent=not is_main_process())
         batch.run(tasks, outcomes)
     return batch.failed
 
 
+def _captions(outputs: Sequence[Output], folder: Path, manifest: Manifest, tasks: Sequence[Task]) -> dict[str, str]:
+    """The name and the caption of each portrait whose files are there."""
+    captions = {}
+    for task in tasks:
+        for name, age in manifest.seen_ages(task.photo).items():
+            if all(path.exists() for output in outputs for path in output.paths(folder, name)):
+                captions[name] = task.photo.name + (f", looks {age}" if age is not None else "")
+    return captions
+
+
 def _model_identity(options: argparse.Namespace) -> str:
-    """What makes the pictures: the model's weights, and the face parser."""
-    model = "" if options.portrait else content_id(weights_file(options))
-    return model + "+deeplab" * (options.in_the_wild and uses_deeplab(options.parser))
+    """What makes the pictures: the model's weights, the face parser, and whether they say so about themselves."""
+    model = "" if options.portrait else source_id(weights_path(options))
+    return (
+        model
+        + "+deeplab" * (options.in_the_wild and uses_deeplab(options.parser))
+        + "+no_metadata" * options.no_metadata
+    )
 
 
 def _map_identity(options: argparse.Namespace, photo: Path) -> str:
     """An aligned photo's parsing map, which may be edited as the photo may."""
-    return "" if options.in_the_wild else f"+{content_id(parsing_path(photo))}"
+    return "" if options.in_the_wild else f"+{source_id(parsing_path(photo))}"

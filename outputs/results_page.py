@@ -16,12 +16,13 @@ from models.transformer import AgeTransformer
 from options.base import CommandParser
 from options.build import load_transformer, noise_seed, transform
 from options.non_default import non_default_values
-from outputs.plan import MODEL_SETTINGS
+from outputs.plan import model_facts, model_settings
 from util.device import choose_device
 from util.errors import UserError
 from util.files import FolderError, keep_only
 from util.html import Picture, picture_table, write_page
 from util.images import resize, write_image
+from util.metadata import Facts
 from util.progress import progress
 from util.provenance import Manifest, Source
 
@@ -35,16 +36,18 @@ def write_results(options: argparse.Namespace, parser: CommandParser, folder: Pa
     transformer = load_transformer(options, choose_device(options.gpu_ids))
     to_model_size = transform(options, flip=False)
     manifest = Manifest(folder, options.results_dir, overwrite=options.overwrite)
-    settings = non_default_values(options, parser, ("output_size", *MODEL_SETTINGS))
-    manifest.claim([folder / "index.html"], Source(options.dataroot), settings)
-    images = _in_turn(classes, options.how_many)
+    settings = non_default_values(options, parser, ("output_size", *model_settings(options)))
+    # A folder of the user's own may hold images already, which the page must not remove.
+    made = ["index.html", "images"] if options.out else ["index.html"]
+    manifest.claim([folder / file for file in made], Source(options.dataroot), settings)
+    images, about = _in_turn(classes, options.how_many), model_facts(options)
     rows: list[list[Picture]] = []
     skipped = 0
     for name, path in progress(images, unit="image"):
         try:
             pixels = read_portrait(path).at_size(to_model_size)
             for row in _result_rows(options, transformer, name, pixels):
-                rows.append(_written(row, folder, path.stem, name))
+                rows.append(_written(row, folder, stem=path.stem, name=name, about=about))
         except FolderError:
             raise
         except UserError as error:
@@ -102,11 +105,12 @@ def _result_rows(
     return [{label: resize(frame, options.output_size) for label, frame in row.items()} for row in rows]
 
 
-def _written(row: dict[str, np.ndarray], folder: Path, stem: str, name: str) -> list[Picture]:
+def _written(row: dict[str, np.ndarray], folder: Path, *, stem: str, name: str, about: Facts | None) -> list[Picture]:
     """Writes a row's pictures below the page's folder."""
     pictures = []
     for label, pixels in row.items():
         caption = f"{stem} ({name})" if label == "input" else label
         pictures.append(Picture(f"images/{name}_{stem}_{label}.png", caption))
-        write_image(folder / pictures[-1].path, pixels)
+        told = {**about, "ages": label} if about and label != "input" else None
+        write_image(folder / pictures[-1].path, pixels, told)
     return pictures

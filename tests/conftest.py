@@ -32,9 +32,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(tmp_path) -> Run:
-    """Runs a command of the project in an empty folder; `run("train.py", "--epochs", 1)`."""
+    """Runs a command of the project in an empty folder; `run("train.py", "--epochs", 1)`.
+
+    Models that are used run on PyTorch, which starts faster, unless --engine is among the arguments.
+    """
 
     def run(script: str, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        if script in ("test.py", "evaluate.py") and "--engine" not in arguments:
+            arguments += ("--engine", "torch")
         done = subprocess.run(
             [sys.executable, ROOT / script, *map(str, arguments)],
             cwd=tmp_path,

@@ -5,6 +5,7 @@ import struct
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from util.color import to_srgb
 from util.errors import UserError
 from util.files import atomic_path
+from util.metadata import Facts, png_text, xmp_packet
 from util.tiff import check_tags, open_deep_tiff, read_tags
 
 # The formats of photos. Pillow also opens formats that run other programs (EPS) or are recognised by name only.
@@ -152,10 +154,17 @@ def _open(path: Path) -> Image.Image:
         return open_deep_tiff(path, tags)
 
 
-def write_image(path: Path, pixels: np.ndarray) -> None:
-    """Writes an (H, W, 3) or (H, W) uint8 picture, atomically, in the format of the path's suffix."""
+def write_image(path: Path, pixels: np.ndarray, facts: Facts | None = None) -> None:
+    """Writes an (H, W, 3) or (H, W) uint8 picture, atomically, in the format of the path's suffix.
+
+    Args:
+        path: the file.
+        pixels: the picture.
+        facts: what the file says about itself; for PNG, JPEG and WebP.
+    """
+    about: dict[str, Any] = {"pnginfo": png_text(facts), "xmp": xmp_packet(facts)} if facts else {}
     with atomic_path(Path(path)) as temporary:
-        Image.fromarray(pixels).save(temporary)
+        Image.fromarray(pixels).save(temporary, **about)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
@@ -187,3 +196,10 @@ def row_after_gap(first: np.ndarray, others: Iterable[np.ndarray]) -> np.ndarray
     """Puts a picture (H, W, 3) uint8, a white gap of 10 pixels, and other pictures side by side."""
     gap = np.full((first.shape[0], _GAP, 3), _WHITE, np.uint8)
     return np.hstack([first, gap, *others])
+
+
+def row_pictures(row: np.ndarray, count: int) -> list[np.ndarray]:
+    """Takes a row of `row_after_gap` apart into its `count` pictures of one size."""
+    width = (row.shape[1] - _GAP) // count
+    starts = [0, *(_GAP + number * width for number in range(1, count))]
+    return [row[:, start : start + width] for start in starts]

@@ -41,7 +41,7 @@ class Source:
     @cached_property
     def content(self) -> str:
         """Its identity when it was first asked for: that of a file's content or a folder's path."""
-        return content_id(self.path)
+        return source_id(self.path)
 
 
 class Manifest:
@@ -109,7 +109,12 @@ class Manifest:
             UserError: `check` fails, or the manifest cannot be written.
         """
         self.check(files, source, settings)
-        self._append({"from": str(source.path)}, dict.fromkeys(files, settings), source)
+        known = [self._made.get(file, {}) for file in files]
+        if any(
+            line.get("source") != source.content or line["settings"][f] != settings
+            for f, line in zip(files, known, strict=True)
+        ):
+            self._append({"from": str(source.path)}, dict.fromkeys(files, settings), source)
 
     def add_photo(self, source: Source, files: Mapping[Path, Settings], **facts: object) -> None:
         """Records what became of a photo: its files and their settings, and facts for users.
@@ -140,6 +145,7 @@ class Manifest:
             self._write(self.folder / MANIFEST, lines)
             for part in parts:
                 part.unlink()
+            self._path = self.folder / MANIFEST
         last = [self._photos[place] for place in numbers if place in self._photos]
         failures = [(line["photo"], line["error"]) for line in last if line.get("error")]
         path = self.folder / FAILURES
@@ -148,6 +154,10 @@ class Manifest:
             return
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("photo", "error"), *failures])
+
+    def seen_ages(self, photo: Path) -> dict[str, int | None]:
+        """The names of the portraits that were last made of a photo, and the age seen in each."""
+        return dict(self._photos.get(str(photo.absolute()), {}).get("looks", {}))
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("manifest.*.jsonl"))
@@ -188,7 +198,7 @@ class Manifest:
             raise write_error(path, error) from error
 
 
-def content_id(path: Path) -> str:
+def source_id(path: Path) -> str:
     """The identity of a file's content or a folder's path; empty if a file cannot be read."""
     if path.is_dir():
         return str(path.resolve())

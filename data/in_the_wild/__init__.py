@@ -8,17 +8,14 @@ from PIL import Image
 
 from data.in_the_wild.align import align, find_square
 from data.in_the_wild.cut_out import Parse, cut_out
-from data.in_the_wild.detect import FaceChoice, choose_faces, turn_upright
-from data.masking import MASK_COLOR
+from data.in_the_wild.detect import FaceChoice, choose_faces, find_upright
+from data.origin import Origin, Square, read_photo
 from data.portrait import Portrait
-from util.images import read_image
 
 logger = logging.getLogger(__name__)
 
 # Smaller portraits are cut out at this size and then reduced: parsers see little in fewer pixels.
 _SMALLEST_PARSED = 256
-# Larger photos are reduced while they are read.
-_MOST_PIXELS = 50_000_000
 
 
 class PhotoReader:
@@ -41,17 +38,26 @@ class PhotoReader:
         Raises:
             UserError: the photo cannot be read, or does not show the face.
         """
-        return self.portraits(read_image(photo, MASK_COLOR, _MOST_PIXELS), photo)
+        return self._portraits(read_photo(photo), photo, photo)
 
     def portraits(self, image: Image.Image, photo: Path) -> list[Portrait]:
         """The same for a photo that was read before, RGB; `photo` is what messages call it."""
-        image, faces = turn_upright(image, str(photo))
-        chosen = choose_faces(faces, self.face, str(photo))
-        numbered = self.face == "all"
-        return [self._portrait(photo, image, face.landmarks, number if numbered else None) for number, face in chosen]
+        return self._portraits(image, photo, image)
 
-    def _portrait(self, photo: Path, image: Image.Image, landmarks: np.ndarray, number: int | None) -> Portrait:
-        square = find_square(landmarks)
+    def _portraits(self, image: Image.Image, photo: Path, source: Path | Image.Image) -> list[Portrait]:
+        turn, faces = find_upright(image, str(photo))
+        if turn is not None:
+            image = image.transpose(turn)
+        found = []
+        for number, face in choose_faces(faces, self.face, str(photo)):
+            origin = Origin(source, find_square(face.landmarks), turn)
+            masked, parsing = self._cut_out(photo, image, face.landmarks, origin.square)
+            found.append(Portrait(photo, masked, parsing, number if self.face == "all" else None, origin))
+        return found
+
+    def _cut_out(
+        self, photo: Path, image: Image.Image, landmarks: np.ndarray, square: Square
+    ) -> tuple[np.ndarray, np.ndarray]:
         if 2 * square.side < self.size:
             logger.warning(
                 "%s: the face is tiny: %d pixels are enlarged to %d and will look blurred; give a larger photo",
@@ -61,5 +67,4 @@ class PhotoReader:
             )
         parsed_size = max(self.size, _SMALLEST_PARSED)
         pixels = align(image, square, parsed_size)
-        masked, parsing = cut_out(pixels, square.project(landmarks, parsed_size), self.parse, self.size)
-        return Portrait(photo, masked, parsing, number)
+        return cut_out(pixels, square.project(landmarks, parsed_size), self.parse, self.size)

@@ -1,45 +1,14 @@
 """A photo and its landmarks -> the upright square around the head (docs/method.md, Photos)."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from PIL import Image
 
+from data.origin import Square
+
 # Bilinear samples along an output pixel. The photo is shrunk until its square is less than 4 times as wide as the
 # output, so that no pixel is missed. The method takes 4096 samples a side at any size.
 _OVERSAMPLING = 4
-
-
-@dataclass(frozen=True)
-class Square:
-    """The part of a photo that becomes the aligned picture; vectors (2,) in pixels of the photo.
-
-    Attributes:
-        center: its centre.
-        right: from the centre to the middle of the right side.
-    """
-
-    center: np.ndarray
-    right: np.ndarray
-
-    @property
-    def side(self) -> float:
-        """Length of a side, in pixels of the photo."""
-        return 2 * float(np.hypot(*self.right))
-
-    @property
-    def corners(self) -> np.ndarray:
-        """(4, 2): top left, bottom left, bottom right, top right."""
-        down = _quarter_turn(self.right)
-        x, y = self.right, down
-        return np.stack([-x - y, -x + y, x + y, x - y]) + self.center
-
-    def project(self, points: np.ndarray, size: int) -> np.ndarray:
-        """Points (N, 2) of the photo -> pixels of an aligned picture of `size`."""
-        axes = np.stack([self.right, _quarter_turn(self.right)]) / (self.right @ self.right)
-        projected: np.ndarray = ((points - self.center) @ axes.T + 1) * size / 2
-        return projected
 
 
 def find_square(landmarks: np.ndarray) -> Square:
@@ -47,7 +16,7 @@ def find_square(landmarks: np.ndarray) -> Square:
     left_eye, right_eye = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
     eyes, mouth = (left_eye + right_eye) / 2, (landmarks[48] + landmarks[54]) / 2
     eye_to_eye, eye_to_mouth = right_eye - left_eye, mouth - eyes
-    right = eye_to_eye - _quarter_turn(eye_to_mouth)
+    right = eye_to_eye + (eye_to_mouth[1], -eye_to_mouth[0])
     right *= max(2.0 * np.hypot(*eye_to_eye), 2.2 * np.hypot(*eye_to_mouth)) / np.hypot(*right)
     return Square(eyes + 0.1 * eye_to_mouth, right)
 
@@ -91,10 +60,6 @@ def align(photo: Image.Image, square: Square, size: int) -> np.ndarray:
     sampling = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     upright = cv2.warpAffine(np.asarray(photo), matrix, (fine, fine), flags=sampling, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(Image.fromarray(upright).resize((size, size), Image.Resampling.LANCZOS))
-
-
-def _quarter_turn(vector: np.ndarray) -> np.ndarray:
-    return np.array([-vector[1], vector[0]])
 
 
 def _shrink(photo: Image.Image, factor: int) -> Image.Image:

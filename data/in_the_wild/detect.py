@@ -89,13 +89,20 @@ def turn_upright(photo: Image.Image, name: str) -> tuple[Image.Image, list[Face]
     Raises:
         UserError: no face was found either way.
     """
+    turn, faces = find_upright(photo, name)
+    return photo if turn is None else photo.transpose(turn), faces
+
+
+def find_upright(photo: Image.Image, name: str) -> tuple[Image.Transpose | None, list[Face]]:
+    """As `turn_upright`, but returns the turn instead of the turned photo; None if it needs no turn."""
+    turn = None
     faces = find_faces(photo)
     if _best(faces) < _SURE:
         scores = {turn: _best(find_faces(photo.transpose(turn), _MOST_SEARCHED_TURNED)) for turn in _TURNS}
-        turn = max(scores, key=scores.__getitem__)
-        if scores[turn] >= _SURE:
-            photo = photo.transpose(turn)
-            faces = find_faces(photo)
+        best = max(scores, key=scores.__getitem__)
+        if scores[best] >= _SURE:
+            turn = best
+            faces = find_faces(photo.transpose(turn))
             logger.warning("%s: no face found upright; it was turned %s", name, _TURNS[turn])
         else:
             tilted = max((find_faces(photo, _MOST_SEARCHED_TURNED, tilt) for tilt in _TILTS), key=_best)
@@ -104,7 +111,7 @@ def turn_upright(photo: Image.Image, name: str) -> tuple[Image.Image, list[Face]
                 logger.warning("%s: the face is tilted; it was turned upright", name)
     if not faces:
         raise UserError(f"{name}: no face found; give a photo of a face that looks towards the camera")
-    return photo, faces
+    return turn, faces
 
 
 def choose_faces(faces: Sequence[Face], choice: FaceChoice, name: str) -> list[tuple[int, Face]]:

@@ -196,12 +196,14 @@ def test_each_face_of_a_photo(run, tmp_path):
     done = run("test.py", *asked, "list.txt", "--face", "all")
     folder = tmp_path / "results" / "portraits"
     names = {f"{name}_face{number}" for name in ("pair", "pair_face1") for number in (1, 2)}
-    assert {path.name for path in folder.iterdir()} == {f"{name}_portrait.png" for name in names}
+    overview = {"list.html", "list_contact_sheet.jpg"}
+    assert {path.name for path in folder.iterdir()} == {f"{name}_portrait.png" for name in names} | overview
     assert "pair.png: 2 faces found, all are taken, numbered from the left" in done.stderr
     assert "pair_face1_face2: looks " in done.stderr
-    lines = [json.loads(line) for line in (tmp_path / "results" / MANIFEST).read_text().splitlines()]
-    assert all(15 < age < 60 for line in lines for age in line["looks"])
-    assert [len(line["looks"]) for line in lines] == [2, 2]
+    *lines, last = [json.loads(line) for line in (tmp_path / "results" / MANIFEST).read_text().splitlines()]
+    assert [set(line["looks"]) for line in lines] == [{f"{n}_face1", f"{n}_face2"} for n in ("pair", "pair_face1")]
+    assert all(15 < age < 60 for line in lines for age in line["looks"].values())
+    assert set(last["outputs"]) == {f"portraits/{name}" for name in overview}
 
     # A photo whose name is that of another photo's face gets a different output name.
     done = run("test.py", *asked, "pair_face1.png", code=2)

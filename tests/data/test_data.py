@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data.age_classes import ANCHORS, centre, position
+from data.age_classes import ANCHORS, centre, position, years
 from data.aging_dataset import AgingDataset, PairIndex
 from data.classes import ClassImages, class_folders, find_classes, keep_pairs
 from data.loader import PairLoader, PairSampler
@@ -45,6 +45,15 @@ def test_positions_of_ages():
         position(5, ["young", "old"])
     with pytest.raises(UserError, match="--sort_order"):
         position(5, ["50-69", "0-2"])
+
+
+def test_years_are_the_inverse_of_positions():
+    ages = [1.5, 4.0, 21.5, 40.0, 59.9]
+    assert years([position(age, ANCHORS) for age in ages], ANCHORS) == pytest.approx(ages, abs=0.01)
+    assert years([0, 2, 5], ANCHORS) == [1.5, 8.5, 60]
+    assert years([0], ["30-39"]) == [35]
+    with pytest.raises(UserError, match="young"):
+        years([0], ["young", "old"])
 
 
 def test_codes_have_ones_on_the_own_block():

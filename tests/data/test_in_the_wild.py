@@ -310,7 +310,10 @@ def test_labels_of_small_portraits_are_reduced_without_a_shift():
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_photos_without_an_upright_face_are_turned(tmp_path, caplog, portrait, turn):
     photo("whole").rotate(turn).save(tmp_path / "turned.png")
-    assert np.array_equal(read_one(tmp_path / "turned.png").pixels, portrait.pixels)
+    turned = read_one(tmp_path / "turned.png")
+    assert np.array_equal(turned.pixels, portrait.pixels)
+    assert np.array_equal(turned.origin.read(), photo("whole"))
+    assert np.array_equal(turned.origin.square.corners, portrait.origin.square.corners)
     assert len(caplog.records) == 1
     assert "turned.png: no face found upright; it was turned" in caplog.text
 

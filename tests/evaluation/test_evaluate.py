@@ -9,11 +9,13 @@ import pytest
 import evaluate
 from data.classes import find_classes
 from data.transforms import Transform
+from datasets.population import Job, write_portrait
 from evaluation.intervals import Figure
 from evaluation.judge import Judge, Judgement, log_age
 from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
 from evaluation.pages import best_median_worst, table_text
 from evaluation.paired import crossfade, figures, monotone_steps, nearest_training_person, score
+from evaluation.pasted import pasted_l1
 from evaluation.people import Person, read_people
 from evaluation.photos import JudgedPhoto, JudgedPicture, photo_figures, photo_scores, write_photo_report
 from models.age_code import traversal_blends
@@ -296,6 +298,27 @@ def test_heads_are_what_the_parsing_map_keeps(tmp_path, caplog):
     assert "test15-19/1.png: its parsing map leaves nothing" in caplog.text
 
 
+def test_pasted_pictures_are_compared_with_the_whole_true_picture(tmp_path):
+    ages = (8.5, 35.0, 60.0)
+    for name, age in zip(CLASSES, ages, strict=True):
+        for person in range(2):
+            job = Job(identity=person, age=age, picture=0, path=tmp_path / f"test{name}" / f"{person}.png")
+            write_portrait(job, seed=3, size=48)
+    to_model_size = Transform("resize_and_crop", 48, 48)
+    people = read_people(find_classes(tmp_path, "test", CLASSES), to_model_size, 9)
+    photos = [[np.asarray(origin.read()) for origin in person.origins] for person in people]
+    copied = pasted_l1(people, to_model_size, lambda n: people[n].truths[[n] * 3])
+    everything = np.ones((48, 48), bool)
+    expected = [np.mean([l1(photos[n][n], truth, everything) for truth in photos[n]]) for n in range(2)]
+    assert copied == pytest.approx(expected)
+    # The clothes are those of another age, so the true heads alone do not give the whole true picture.
+    pasted = pasted_l1(people, to_model_size, lambda n: people[n].truths)
+    assert (pasted > 0).all()
+    assert (pasted < 0.7 * copied).all()
+    tall = Person("tall", np.zeros((3, 24, 16, 3), np.uint8), np.ones((3, 24, 16), bool))
+    assert pasted_l1([tall], to_model_size, lambda n: tall.truths) is None
+
+
 def test_people_of_other_proportions_are_left_out(tmp_path, caplog):
     root = write_dataset(tmp_path / "people", per_class=3, phases=("test",))
     for name in CLASSES:
@@ -321,6 +344,7 @@ def test_the_command_leaves_figures_and_a_page(run, tiny_model, tmp_path):
     assert list(figures["overall"]) == ["tiny", "copy of the input", "nearest training person", "truth"]
     assert figures["overall"]["truth"]["identity"] == figures["overall"]["truth"]["age_accuracy"] == 1
     assert len(figures["pairs"]["tiny"]) == 9
+    assert figures["overall"]["truth"]["l1_pasted"] < figures["overall"]["copy of the input"]["l1_pasted"]
     for figure, (low, high) in figures["intervals"]["tiny"].items():
         assert low <= figures["overall"]["tiny"][figure] <= high
     low, high = figures["intervals"]["tiny"]["l1"]

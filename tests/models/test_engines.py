@@ -172,6 +172,21 @@ def test_bfloat16_keeps_40_decibels_on_the_demo_model():
     assert 0 < error < 255**2 / 10**4
 
 
+def test_a_decoder_that_cannot_be_compiled_runs_as_it_is_with_one_warning(weights, monkeypatch, caplog):
+    def fail(*inputs):
+        raise RuntimeError("the backend failed:\nno compiler")
+
+    monkeypatch.setattr(torch, "compile", lambda function: fail)
+    engine = choose_engine("auto", weights, CONFIG, device=CPU, precision="fp32", compile=True)
+    expected = pictures(choose(weights, "torch"))
+    for _ in range(2):
+        np.testing.assert_array_equal(pictures(engine), expected)
+    (message,) = caplog.messages
+    assert "no compiler" in message
+    with pytest.raises(UserError, match="--compile"):
+        choose_engine("openvino", weights, CONFIG, device=CPU, precision="fp32", compile=True)
+
+
 class Recorder(Engine):
     """Frames whose every pixel is their portrait's first pixel plus the latent's first number."""
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from data.in_the_wild.pasted_photo import PastedPhoto
 from data.portrait import read_portrait
+from data.transforms import Transform
 from models import AgeTransformer
 from models.engines import TorchEngine
 from models.generator import Generator, GeneratorConfig
@@ -21,6 +23,7 @@ from options.test import test_parser as parser_of_test
 from options.train import train_parser
 from tests.conftest import CLASSES, ROOT
 from util.errors import UserError
+from util.images import resize
 
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "python.md").read_text("utf-8"), re.M | re.S)
 
@@ -90,6 +93,20 @@ def test_a_face_is_found_in_pictures_of_all_kinds(model, monkeypatch):
     model.age(flagged, [5], face=2)
     model.age(np.zeros((30, 20), np.uint8), [5])
     assert seen == [(2, 16, "RGB", (30, 20)), ("largest", 16, "RGB", (20, 30))]
+
+
+def test_heads_go_back_into_the_photo(model, portrait, tmp_path):
+    whole = np.asarray(Image.open(portrait))
+    made = arrays(model.age(portrait, [1.5, 60], aligned=True, paste_back=True, size=32))
+    photo = PastedPhoto([read_portrait(portrait)], Transform("crop", 16, 16))
+    assert np.array_equal(photo.pixels, whole)
+    expected = photo.series(np.asarray(frame) for frame in model.age(portrait, [1.5, 60], aligned=True))
+    assert np.array_equal(made, [resize(picture, 32) for picture in expected])
+    path = model.video(portrait, tmp_path / "a.mp4", [1.5, 60], aligned=True, paste_back=True)
+    with av.open(str(path)) as video:
+        assert [(frame.width, frame.height) for frame in video.decode(video=0)] == [(16, 16)] * 2
+    with pytest.raises(UserError, match="the photo: cannot be pasted back"):
+        model.age(whole, aligned=True, paste_back=True)
 
 
 def test_a_video_goes_through_all_ages(model, portrait, tmp_path):

@@ -136,40 +136,46 @@ def test_a_map_larger_than_the_head_has_a_score_and_a_loss_at_every_position():
     assert losses["loss_D_reg"].item() == pytest.approx(golden["r1"], rel=2e-3)
 
 
-def render(generator, image, codes, blends):
-    latents = blends @ generator.latents(codes)
-    return generator.decode(generator.encode(image).expand(len(latents), -1, -1, -1), latents)
+def by_torch(generator):
+    """A function that makes pictures (F, 3, H, W) in [-1, 1] of an image, anchors' codes and blends."""
+
+    def render(image, codes, blends):
+        latents = blends @ generator.latents(codes)
+        return generator.decode(generator.encode(image).expand(len(latents), -1, -1, -1), latents)
+
+    return render
 
 
-def render_by_openvino(generator, image, codes, blends):
-    """The same by the engine's networks, but without its rounding to bytes."""
-    parts = (generator.id_encoder, (image,)), (generator.decoder.mlp, (codes,))
-    features, latents = (
-        Network(convert(part, *inputs), "fp32")(*(i.numpy() for i in inputs)) for part, inputs in parts
-    )
-    decoder = Network(convert(generator.decoder, torch.from_numpy(features), torch.from_numpy(latents[:1])), "fp32")
-    return torch.cat([torch.from_numpy(decoder(features, (blend @ latents)[None])) for blend in blends.numpy()])
+def by_openvino(generator):
+    """The same with the networks that OpenVINO's engine has, but without its rounding to bytes."""
+    image, code, latent = torch.zeros(1, 3, 16, 16), torch.zeros(1, generator.config.code_dim), torch.zeros(1, 256)
+    parts = (generator.id_encoder, image), (generator.decoder.mlp, code)
+    encode, to_latents = (Network(convert(part, example), "fp32") for part, example in parts)
+    decode = Network(convert(generator.decoder, generator.encode(image), latent), "fp32")
+
+    def render(image, codes, blends):
+        features, latents = encode(image.numpy()), blends.numpy() @ to_latents(codes.numpy())
+        return torch.from_numpy(np.concatenate([decode(features, latent[None]) for latent in latents]))
+
+    return render
 
 
-ENGINES = pytest.mark.parametrize("render", [render, render_by_openvino])
+@pytest.mark.parametrize("engine", [by_torch, by_openvino])
+def test_deploy_and_traverse(engine, generator, images, small):
+    codes, render = golden_code("x", ALL, 6, 4), engine(generator)
+    close(render(images[:1], codes, anchor_blends(6)), small["deploy"])
+    close(render(images[:1], codes, traversal_blends(6, 0.25)), small["traverse"])
 
 
-@ENGINES
-def test_deploy_and_traverse(render, generator, images, small):
-    codes = golden_code("x", ALL, 6, 4)
-    close(render(generator, images[:1], codes, anchor_blends(6)), small["deploy"])
-    close(render(generator, images[:1], codes, traversal_blends(6, 0.25)), small["traverse"])
-
-
-@pytest.mark.parametrize(("render", "frames"), [(render, 11), (render_by_openvino, 2)])
-def test_default_size(render, frames):
+@pytest.mark.parametrize(("engine", "frames"), [(by_torch, 11), (by_openvino, 2)])
+def test_default_size(engine, frames):
     golden = np.load(GOLDEN / "default.npz")
     images = golden_input("default", (2, 3, 256, 256))
     codes = golden_code("default", ALL, 6, 50)
     with torch.no_grad():
-        generator = fill_from_names(Generator(GeneratorConfig()))
+        render = engine(fill_from_names(Generator(GeneratorConfig())))
         for name, blends in (("deploy", anchor_blends(6)), ("traverse", traversal_blends(6, 0.5))):
-            pictures = render(generator, images[:1], codes, blends[:frames])
+            pictures = render(images[:1], codes, blends[:frames])
             close(pictures[:, :, ::8, ::8], golden[name][:frames])
             statistics = torch.stack(
                 [pictures.mean(dim=(1, 2, 3)), pictures.std(dim=(1, 2, 3), unbiased=False)], dim=1

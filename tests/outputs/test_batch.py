@@ -48,7 +48,9 @@ def results(seed=-1):
 
 
 def lines(seed=-1) -> list[dict]:
-    return [json.loads(line) for line in (results(seed) / MANIFEST).read_text().splitlines()]
+    """The manifest's lines about photos."""
+    found = [json.loads(line) for line in (results(seed) / MANIFEST).read_text().splitlines()]
+    return [line for line in found if "photo" in line]
 
 
 def series(number: int, seed=-1) -> np.ndarray:
@@ -65,7 +67,7 @@ def test_a_batch_makes_what_single_photos_make_and_survives_a_bad_one(folder, ca
     made = lines(seed=0)
     assert [line["photo"] for line in made] == [f"many/{number}.png" for number in range(COUNT)]
     assert made[3]["outputs"] == {"traversal/3": {"interp_step": "0.25"}}
-    assert (made[3]["error"], made[3]["warnings"], made[3]["looks"]) == (None, [], [None])
+    assert (made[3]["error"], made[3]["warnings"], made[3]["looks"]) == (None, [], {"3": None})
     assert 0 < made[3]["seconds"] < 60
     assert (made[2]["outputs"], made[2]["error"][:18]) == ({}, "not a readable ima")
     with (results(0) / FAILURES).open(newline="") as file:
@@ -137,12 +139,12 @@ def test_what_has_changed_is_made_anew(folder):
 
 
 def test_a_result_that_cannot_be_written_ends_one_photo_and_a_full_disk_the_batch(folder, monkeypatch):
-    def fails(path, pixels):
+    def fails(path, pixels, facts):
         if path.parent.name == "1":
             raise error
-        write_image(path, pixels)
+        write_image(path, pixels, facts)
 
-    monkeypatch.setattr("outputs.plan.write_image", fails)
+    monkeypatch.setattr("outputs.writers.write_image", fails)
     # So few frames may wait that a writer that has ended would block the others.
     monkeypatch.setattr("outputs.batch._MOST_WAITING", 0)
     error = UserError("its name is too long")
@@ -166,7 +168,8 @@ def test_processes_share_the_photos(folder):
     assert done.stderr.count("5 of 6 photos done") == 1, "one process reports"
     assert [line["photo"] for line in lines()] == listed.split()
     assert {path.name for path in results().iterdir()} == {MANIFEST, FAILURES, "deploy"}
-    assert len(list((results() / "deploy").iterdir())) == 4 * (COUNT - 1)
+    views = {"list.html", "list_contact_sheet.jpg"}
+    assert len({path.name for path in (results() / "deploy").iterdir()} - views) == 4 * (COUNT - 1)
     # One process goes on where two have stopped.
     assert make("--deploy", "--image_path_file", "list.txt") == 1
     assert [line["photo"] for line in lines()[COUNT:]] == ["many/2.png"]

@@ -77,7 +77,9 @@ def is_hidden(path: Path) -> bool:
     )
 
 
-def read_image(path: Path, background: int = 128, most_pixels: int | None = None) -> Image.Image:
+def read_image(
+    path: Path, background: int = 128, most_pixels: int | None = None, *, refused_pixels: int = _MOST_PIXELS
+) -> Image.Image:
     """Reads any picture as upright 8-bit sRGB.
 
     The file's orientation and colour profile are applied. Transparent pixels show the background. If a file holds
@@ -88,9 +90,10 @@ def read_image(path: Path, background: int = 128, most_pixels: int | None = None
         background: grey value, 0 to 255, that shows through transparent pixels.
         most_pixels: larger pictures are reduced to at most this many pixels. JPEGs are reduced while they are
             decoded, so that the full size is never in memory.
+        refused_pixels: larger pictures are refused before they are decoded.
 
     Raises:
-        UserError: the file is missing, truncated, too large (250 million pixels), or not a picture.
+        UserError: the file is missing, truncated, too large, or not a picture.
     """
     path = Path(path)
     if problem := file_problem(path):
@@ -99,12 +102,14 @@ def read_image(path: Path, background: int = 128, most_pixels: int | None = None
         # Pillow warns about sizes, which are checked here, and about broken metadata, which is harmless.
         with warnings.catch_warnings(action="ignore"):
             image = _open(path)
+            if image.width * image.height > refused_pixels:
+                raise Image.DecompressionBombError
             if most_pixels is not None:
                 image.draft("RGB", _reduced_size(image, most_pixels))
             ImageOps.exif_transpose(image, in_place=True)
             image = to_srgb(image, background, path)
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path}: is too large; reduce it below {_MOST_PIXELS:,} pixels") from error
+        raise UserError(f"{path}: is too large; reduce it below {refused_pixels:,} pixels") from error
     except UnidentifiedImageError as error:
         raise UserError(f"{path}: not a photo in a known format; export it as JPEG or PNG") from error
     except _BROKEN as error:

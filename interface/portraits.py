@@ -1,0 +1,107 @@
+"""From an upload to the portrait that a model gets, with what was seen on the way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data.in_the_wild.align import align, find_square
+from data.in_the_wild.cut_out import Parse, cut_out
+from data.in_the_wild.detect import Face, turn_upright
+from data.in_the_wild.warnings import portrait_warnings
+from data.masking import MASK_COLOR
+from data.portrait import read_portrait
+from util.errors import UserError
+from util.images import read_image, resize
+
+# Photos are reduced to this when they are read. It leaves 240 pixels to a head that is a tenth as high as its photo.
+_KEPT_PIXELS = 8_000_000
+# A visitor's photo may take this many pixels of memory while it is read.
+_MOST_PIXELS = 60_000_000
+# The largest faces of a photo that can be chosen.
+_MOST_FACES = 12
+_PORTRAIT_SIZE = 256
+
+# Tells the age that is seen in (H, W, 3) uint8, or None.
+Judge = Callable[[np.ndarray], float | None]
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A portrait and what was detected.
+
+    Attributes:
+        pixels: (S, S, 3) uint8, aligned and masked.
+        looks: the age in years that is seen in it, or None.
+        warnings: sentences.
+    """
+
+    pixels: np.ndarray
+    looks: float | None
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo that was read, and its faces from left to right."""
+
+    image: Image.Image
+    faces: Sequence[Face]
+
+    @classmethod
+    def read(cls, path: Path) -> "Photo":
+        """Reads any photo, and finds its faces.
+
+        Raises:
+            UserError: the file is no photo, is too large, or shows no face; the message has the file's name only.
+        """
+        try:
+            image = read_image(path, MASK_COLOR, most_pixels=_KEPT_PIXELS, refused_pixels=_MOST_PIXELS)
+            image, faces = turn_upright(image, path.name)
+        except UserError as error:
+            # The visitor knows the file's name, and the folder that it was uploaded to is nobody's business.
+            raise UserError(str(error).replace(str(path), path.name)) from error
+        largest = sorted(faces, key=lambda face: -face.area)[:_MOST_FACES]
+        return cls(image, sorted(largest, key=lambda face: face.landmarks[:, 0].mean()))
+
+    @property
+    def count(self) -> int:
+        """How many faces can be chosen."""
+        return len(self.faces)
+
+    @property
+    def largest(self) -> int:
+        """The number of the largest face, from 0."""
+        return max(range(len(self.faces)), key=lambda number: self.faces[number].area)
+
+    def thumbnails(self, size: int) -> list[np.ndarray]:
+        """The faces, (size, size, 3) uint8 each."""
+        return [align(self.image, find_square(face.landmarks), size) for face in self.faces]
+
+    def sit(self, number: int, *, size: int, parse: Parse, judge: Judge) -> Sitting:
+        """The portrait of one face, for a model whose pictures have `size` pixels."""
+        landmarks = self.faces[number].landmarks
+        square, size = find_square(landmarks), max(size, _PORTRAIT_SIZE)
+        aligned, points = align(self.image, square, size), square.project(landmarks, size)
+        pixels, _ = cut_out(aligned, points, parse, size)
+        return Sitting(pixels, judge(pixels), portrait_warnings(aligned, points, square.side))
+
+
+@dataclass(frozen=True)
+class AlignedPhoto:
+    """A sample that shows one aligned face and has a parsing map beside it."""
+
+    path: Path
+    count: int = 1
+    largest: int = 0
+
+    def thumbnails(self, size: int) -> list[np.ndarray]:
+        """The one face, (size, size, 3) uint8."""
+        return [resize(np.asarray(read_image(self.path)), size)]
+
+    def sit(self, number: int, *, size: int, parse: Parse, judge: Judge) -> Sitting:
+        """The portrait at its own size; as `Photo.sit`."""
+        pixels = read_portrait(self.path).pixels
+        return Sitting(pixels, judge(pixels), [])

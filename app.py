@@ -44,10 +44,11 @@ def main() -> int:
         # Gradio reads these when it is imported. It keeps uploads in this folder, which no other user can read.
         os.environ.update(GRADIO_TEMP_DIR=private, GRADIO_ANALYTICS_ENABLED="False")
         try:
-            from interface.page import Page, build, launch
+            from interface.events import Events
+            from interface.page import build, launch
         except ModuleNotFoundError as error:
             raise UserError(f"{error.name}: not installed; run pip install -r requirements-app.txt") from error
-        page = Page(
+        events = Events(
             shelf=model_shelf(options, device),
             visits=Visits(Path(private), _MOST_VISITORS),
             parser=lambda: face_parser(options.parser, device, installed=DEEPLAB_WEIGHTS.is_file()),
@@ -56,8 +57,8 @@ def main() -> int:
             licence=LICENCE,
         )
         with stop_requests() as stop:
-            page.warm_up()
-            address = launch(build(page), port=options.port, share=options.share)
+            events.warm_up()
+            address = launch(build(events), port=options.port, share=options.share)
             logger.info("open %s in a browser; Ctrl-C ends the page", address)
             while not stop:
                 time.sleep(0.2)
@@ -70,6 +71,7 @@ def model_shelf(options: argparse.Namespace, device: torch.device) -> Shelf:
     def load(name: str) -> UsableModel:
         # A model is used with the options that test.py would use.
         argv = ["--name", name, "--checkpoints_dir", str(options.checkpoints_dir)]
+        argv += ["--engine", options.engine, "--precision", options.precision]
         of_model = parse_test_options(test_parser(), argv)
         transformer = load_transformer(of_model, device)
         return UsableModel(name, transformer, transform(of_model, flip=False), of_model.loadSize, of_model.sort_order)
@@ -79,7 +81,9 @@ def model_shelf(options: argparse.Namespace, device: torch.device) -> Shelf:
     fetchable = _FETCHABLE if usual and not options.share else {}
     shelf = Shelf(options.checkpoints_dir, load, fetchable=fetchable, root=_ROOT)
     if not shelf.names():
-        raise UserError(f"--checkpoints_dir {options.checkpoints_dir}: it holds no model; give the folder of your models")
+        raise UserError(
+            f"--checkpoints_dir {options.checkpoints_dir}: it holds no model; give the folder of your models"
+        )
     return shelf
 
 

@@ -55,7 +55,7 @@ class UsableModel:
         return self.transform(resize(portrait, self.load_size))
 
 
-class Series:
+class ShownSeries:
     """One face at all ages by one model. Frames exist once `make` has been iterated over.
 
     Args:
@@ -135,7 +135,7 @@ class Series:
 
 
 def data_address(pixels: np.ndarray) -> str:
-    """A picture (H, W, 3) uint8 as an address that holds its data, so that no file or request is needed to show it."""
+    """A picture (H, W, 3) uint8 as an address that holds its data, so that showing it needs no file or request."""
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "WEBP", quality=_QUALITY, method=2)
     return f"data:image/webp;base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interface.portraits import AlignedPhoto, Photo
-from interface.series import Series
+from interface.series import ShownSeries
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Visit:
     folder: Path
     upload: Path | None = None
     photo: Photo | AlignedPhoto | None = None
-    series: Series | None = None
+    series: ShownSeries | None = None
 
 
 class Visits:

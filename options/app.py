@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from options.base import CommandParser
+from options.base import CommandParser, add_engine_options
 from options.types import gpu_ids, integer, path
 
 
@@ -17,7 +17,9 @@ def app_parser() -> CommandParser:
         help="also give the page a public address, through a server of Gradio's makers that all pictures then pass",
     )
     models = parser.group("models")
-    models.add_argument("--checkpoints_dir", type=path, default=Path("checkpoints"), help="folder that holds the models")
+    models.add_argument(
+        "--checkpoints_dir", type=path, default=Path("checkpoints"), help="folder that holds the models"
+    )
     models.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="GPUs, such as 0,1; -1 means the CPU")
     models.add_argument(
         "--parser",
@@ -25,4 +27,5 @@ def app_parser() -> CommandParser:
         default="auto",
         help="method that cuts the person out; auto uses deeplab if its weights are installed",
     )
+    add_engine_options(models)
     return parser

@@ -17,13 +17,14 @@ FLOORS = {
     "models": 3,
     "evaluation": 4,
     "options": 4,
+    "interface": 4,
     "outputs": 5,
     "datasets.ffhq_aging": 3,
     "datasets.population": 4,
 }
 COMMANDS = 6
-# The renderer draws maps with the labels of the data.
-ALLOWED = {("datasets.renderer", "data.masking")}
+# The renderer draws maps with the labels of the data, and the page offers the files that the command fetches.
+ALLOWED = {("datasets.renderer", "data.masking"), ("app", "download_models")}
 MOST_LINES = {"train.py": 170, "test.py": 170, "evaluate.py": 60}
 SOURCES = sorted(
     path.relative_to(ROOT)

@@ -12,8 +12,8 @@ _DARKEST_EYES = 0.5
 # Mean chroma of the cheeks in CIELAB: 0 in grey pictures, above 20 for skin of any tone that was measured.
 _LEAST_CHROMA = 4
 
-# A head's tip of the nose, chin, outer corners of the eyes and corners of the mouth, and the landmarks that show them;
-# x to the right of the picture, y down, z away from the camera, in units of some 0.2 mm.
+# A head's tip of the nose, chin, outer corners of the eyes and corners of the mouth, and the landmarks that show
+# them. x points to the right of the picture, y down, and z away from the camera; a unit is some 0.2 mm.
 _HEAD = np.array(
     [(0, 0, 0), (0, 330, 65), (-225, -170, 135), (225, -170, 135), (-150, 150, 125), (150, 150, 125)], float
 )
@@ -34,7 +34,9 @@ def portrait_warnings(pixels: np.ndarray, landmarks: np.ndarray, side: float) ->
     if side < _SMALLEST_SIDE:
         warnings.append(f"The face is small: the head has only {side:.0f} pixels, so results will look blurred.")
     if abs(turn := head_turn(landmarks, pixels.shape[0])) > _MOST_TURNED:
-        warnings.append(f"The head is turned away by about {abs(turn):.0f} degrees; models know faces from the front.")
+        warnings.append(
+            f"The head is turned away by about {abs(turn):.0f} degrees; models know faces from the front."
+        )
     if eye_lightness(pixels, landmarks) < _DARKEST_EYES:
         warnings.append("The eyes are dark: glasses or a shadow may hide them, and the model will invent some.")
     if face_chroma(pixels, landmarks) < _LEAST_CHROMA:
@@ -58,7 +60,7 @@ def head_turn(landmarks: np.ndarray, size: int) -> float:
 def eye_lightness(pixels: np.ndarray, landmarks: np.ndarray) -> float:
     """Median lightness around the darker eye as a share of the cheeks'."""
     lightness = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)[..., 0]
-    around = [_enlarged(landmarks[first : first + 6], 2.0) for first in (36, 42)]
+    around = [_around(landmarks[first : first + 6]) for first in (36, 42)]
     eyes = min(float(np.median(lightness[_filled(lightness, eye)])) for eye in around)
     return eyes / max(1.0, float(np.median(lightness[_cheeks(lightness, landmarks)])))
 
@@ -74,12 +76,12 @@ def _cheeks(pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return _filled(pixels, landmarks[[2, 3, 4, 48, 31]], landmarks[[14, 13, 12, 54, 35]])
 
 
-def _enlarged(outline: np.ndarray, factor: float) -> np.ndarray:
-    """An eye's outline, made as high as half its width, so that narrow eyes count too, and enlarged."""
-    middle = outline.mean(axis=0)
-    width = float(np.ptp(outline[:, 0]))
-    points: np.ndarray = cv2.ellipse2Poly((0, 0), (100, 60), 0, 0, 360, 10) / 100 * width / 2 * factor
-    return points + middle
+def _around(eye: np.ndarray) -> np.ndarray:
+    """An ellipse (N, 2) twice as wide as an eye's outline; it has one shape, so that narrow eyes count too."""
+    angles = np.linspace(0, 2 * np.pi, 36)
+    width = float(np.ptp(eye[:, 0]))
+    ellipse: np.ndarray = eye.mean(axis=0) + width * np.stack([np.cos(angles), 0.6 * np.sin(angles)], axis=1)
+    return ellipse
 
 
 def _filled(pixels: np.ndarray, *outlines: np.ndarray) -> np.ndarray:

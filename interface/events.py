@@ -16,6 +16,7 @@ from interface.series import ShownSeries, data_address
 from interface.shelf import DEMO, Shelf
 from interface.visits import Visits
 from util.errors import UserError
+from util.memory import release_freed_memory
 
 _GARBLES = "The demo model has only seen drawn people and garbles real faces; choose a published model."
 # A series that takes longer is given up, so that one visitor does not keep the others waiting.
@@ -113,6 +114,7 @@ class Events:
             if done % _GROUP == 0:
                 yield series.view()
         yield series.view()
+        release_freed_memory()
 
     def save(self, event: gr.EventData, request: gr.Request) -> str:
         """Writes a download."""
@@ -180,7 +182,7 @@ def _facts(sitting: Sitting, notes: list[str], faces: list[np.ndarray]) -> str:
         tags.img(src=data_address(sitting.pixels), alt="The aligned portrait")
         with tags.div():
             tags.strong("No age can be read in it." if sitting.looks is None else f"Looks {sitting.looks:.0f}")
-            tags.ul([tags.li(note) for note in notes])
+            tags.ul([tags.li(note) for note in notes or ["Nothing speaks against this portrait."]])
         if len(faces) > 1:
             with tags.div(cls="faces"):
                 for number, face in enumerate(faces, start=1):

@@ -47,7 +47,7 @@ def build(events: Events) -> gr.Blocks:
                     elem_id="photo",
                 )
                 other = gr.UploadButton(
-                    "HEIC, AVIF, TIFF", file_types=[".heic", ".heif", ".avif", ".tif", ".tiff"], size="sm"
+                    "Upload HEIC, AVIF or TIFF", file_types=[".heic", ".heif", ".avif", ".tif", ".tiff"], size="sm"
                 )
                 samples = gr.HTML(
                     html_template=str(_sample_buttons(events).render()),

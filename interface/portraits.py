@@ -55,11 +55,12 @@ class Photo:
         """Reads any photo, and finds its faces.
 
         Raises:
-            UserError: the file is no photo, is too large, or shows no face; the message has the file's name only.
+            UserError: the file is no photo, is too large, or shows no face; the message has no folder.
         """
         try:
             image = read_image(path, MASK_COLOR, most_pixels=_KEPT_PIXELS, refused_pixels=_MOST_PIXELS)
-            image, faces = turn_upright(image, path.name)
+            # Messages about the search may be logged, and a file's name is the visitor's business.
+            image, faces = turn_upright(image, "the photo")
         except UserError as error:
             # The visitor knows the file's name, and the folder that it was uploaded to is nobody's business.
             raise UserError(str(error).replace(str(path), path.name)) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from interface.portraits import AlignedPhoto, Photo
 from interface.series import ShownSeries
+from util.memory import release_freed_memory
 
 
 @dataclass
@@ -67,6 +68,8 @@ class Visits:
             visit.series = None
             self._delete_unless_used(visit.upload)
         shutil.rmtree(visit.folder, ignore_errors=True)
+        visit.photo = None
+        release_freed_memory()
 
     def _delete_unless_used(self, upload: Path | None) -> None:
         """Deletes an upload. Gradio stores files of the same content once, so another visitor may need it."""

@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +37,8 @@ _TURNS = {
     Image.Transpose.ROTATE_270: "a quarter to the right",
     Image.Transpose.ROTATE_180: "upside down",
 }
+# The detector changes while it searches, so threads take turns; otherwise memory is damaged.
+_SEARCHING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,8 @@ def _best(faces: Sequence[Face]) -> float:
 
 def _detect(pixels: np.ndarray) -> list[tuple[Any, float]]:
     """Boxes and scores, the surest first, each face once."""
-    boxes, scores, _ = _detector().run(pixels, 1)
+    with _SEARCHING:
+        boxes, scores, _ = _detector().run(pixels, 1)
     found: list[tuple[Any, float]] = []
     for box, score in sorted(zip(boxes, scores, strict=True), key=lambda pair: -pair[1]):
         doubtful = bool(found) and score < max(_SURE_BESIDE, _SHARE_OF_BEST * found[0][1])

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data.in_the_wild import PhotoReader
+from data.in_the_wild import PhotoReader, detect
 from data.in_the_wild.align import align, find_square
 from data.in_the_wild.cut_out import cut_out
 from data.in_the_wild.detect import choose_faces, find_boxes, turn_upright
@@ -206,6 +208,23 @@ def test_a_warning_names_photos_with_a_tiny_face(tmp_path, caplog):
     photo("whole").resize((256, 256)).save(tmp_path / "far.png")
     read_one(tmp_path / "far.png", 512)
     assert "far.png: the face is tiny" in caplog.text
+
+
+def test_threads_take_turns_at_the_detector(monkeypatch):
+    class Detector:
+        searching = 0
+
+        def run(self, pixels, enlarged):
+            self.searching += 1
+            time.sleep(0.01)
+            assert self.searching == 1
+            self.searching -= 1
+            return [], [], []
+
+    detector = Detector()
+    monkeypatch.setattr(detect, "_detector", lambda: detector)
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(find_boxes, [np.zeros((8, 8, 3), np.uint8)] * 8)) == [[]] * 8
 
 
 def test_a_photo_with_orientation_flag(tmp_path):

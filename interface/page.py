@@ -112,6 +112,7 @@ def launch(blocks: gr.Blocks, *, port: int, share: bool) -> str:
         run_history=False,
         ssr_mode=False,
         max_file_size="40mb",
+        state_session_capacity=_WAITING,
         max_threads=8,
         theme=gr.themes.Base(font=system, font_mono=["ui-monospace", "monospace"]),
         css_paths=_HERE / "page.css",

@@ -18,13 +18,14 @@ import torch
 from data.in_the_wild.cut_out import Parse
 from download_models import LICENCE, PUBLISHED
 from evaluation.judge import seen_age
-from interface.portraits import AlignedPhoto, Photo
+from interface.portraits import AlignedPhoto, ReadPhoto
 from interface.series import UsableModel
 from interface.shelf import Shelf
 from interface.visits import Visits
+from models.face_parser import DEEPLAB_WEIGHTS, FaceParserName, choose_face_parser
+from models.model_folder import find_model, read_model_options
+from models.transformer import AgeTransformer
 from options.app import app_parser
-from options.build import DEEPLAB_WEIGHTS, FaceParserName, choose_face_parser, load_transformer, transform
-from options.test import parse_test_options, test_parser
 from util.device import choose_device
 from util.interrupt import stop_requests
 
@@ -69,12 +70,15 @@ def model_shelf(options: argparse.Namespace, device: torch.device) -> Shelf:
     """The models in --checkpoints_dir, and the published ones if this page's visitors may fetch them."""
 
     def load(name: str) -> UsableModel:
-        # A model is used with the options that test.py would use.
-        argv = ["--name", name, "--checkpoints_dir", str(options.checkpoints_dir)]
-        argv += ["--engine", options.engine, "--precision", options.precision]
-        of_model = parse_test_options(test_parser(), argv)
-        transformer = load_transformer(of_model, device)
-        return UsableModel(name, transformer, transform(of_model, flip=False), of_model.loadSize, of_model.sort_order)
+        of_model = read_model_options(find_model(name, options.checkpoints_dir))
+        transformer = AgeTransformer.from_pretrained(
+            name,
+            checkpoints_dir=options.checkpoints_dir,
+            device=device,
+            precision=options.precision,
+            engine=options.engine,
+        )
+        return UsableModel(name, transformer, of_model.transform(flip=False), of_model.loadSize, of_model.sort_order)
 
     # Strangers must not fill the disk, and files go to the usual folder only.
     usual = options.checkpoints_dir.resolve() == _ROOT / "checkpoints"
@@ -103,12 +107,12 @@ def judge(pixels: np.ndarray) -> float | None:
         return None
 
 
-def samples() -> dict[Path, Callable[[Path], Photo | AlignedPhoto]]:
+def samples() -> dict[Path, Callable[[Path], ReadPhoto | AlignedPhoto]]:
     """The pictures that visitors can try: drawn people, who are aligned already, and a real photo."""
-    drawn: dict[Path, Callable[[Path], Photo | AlignedPhoto]] = {
+    drawn: dict[Path, Callable[[Path], ReadPhoto | AlignedPhoto]] = {
         path: AlignedPhoto for path in sorted((_ROOT / "assets" / "people").glob("*.png"))
     }
-    return drawn | {_ROOT / "assets" / "astronaut.png": Photo.read}
+    return drawn | {_ROOT / "assets" / "astronaut.png": ReadPhoto.read}
 
 
 if __name__ == "__main__":

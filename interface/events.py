@@ -11,7 +11,7 @@ import numpy as np
 from dominate import tags
 
 from data.in_the_wild.cut_out import Parse
-from interface.portraits import AlignedPhoto, Judge, Photo, Sitting
+from interface.portraits import AlignedPhoto, Judge, ReadPhoto, Sitting
 from interface.series import ShownSeries, data_address
 from interface.shelf import DEMO, Shelf
 from interface.visits import Visits
@@ -42,7 +42,7 @@ class Events:
     visits: Visits
     parser: Callable[[], Parse]
     judge: Judge
-    samples: dict[Path, Callable[[Path], Photo | AlignedPhoto]]
+    samples: dict[Path, Callable[[Path], ReadPhoto | AlignedPhoto]]
     licence: str
 
     def read(self, upload: dict[str, Any] | None, request: gr.Request) -> Any:
@@ -52,7 +52,7 @@ class Events:
         path = Path(str(upload.get("path"))).resolve()
         if not path.is_relative_to(self.visits.root.resolve()):
             raise _refusal("The photo was not uploaded here; choose it again")
-        return self._take(path, Photo.read, request, upload=path)
+        return self._take(path, ReadPhoto.read, request, upload=path)
 
     def take_sample(self, event: gr.EventData, request: gr.Request) -> Any:
         """Reads a sample."""
@@ -62,7 +62,7 @@ class Events:
     def _take(
         self,
         path: Path,
-        read: Callable[[Path], Photo | AlignedPhoto],
+        read: Callable[[Path], ReadPhoto | AlignedPhoto],
         request: gr.Request,
         upload: Path | None = None,
     ) -> Any:
@@ -91,7 +91,7 @@ class Events:
             visit.series = series = ShownSeries(model, sitting.pixels)
         except (UserError, IndexError) as error:
             raise _refusal(str(error)) from error
-        notes = [*sitting.warnings, *([_GARBLES] if name == DEMO and isinstance(photo, Photo) else [])]
+        notes = [*sitting.warnings, *([_GARBLES] if name == DEMO and isinstance(photo, ReadPhoto) else [])]
         yield _facts(sitting, notes, photo.thumbnails(96)), series.view()
         for _ in series.make(series.coarse()):
             if visit.series is not series:

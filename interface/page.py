@@ -11,6 +11,7 @@ from dominate import tags
 
 from interface.events import Events
 from interface.series import VIDEOS, data_address
+from util.errors import UserError
 
 _HERE = Path(__file__).parent
 _ETHICS = (
@@ -99,24 +100,31 @@ def build(events: Events) -> gr.Blocks:
 
 
 def launch(blocks: gr.Blocks, *, port: int, share: bool) -> str:
-    """Serves the page, and returns its address. Nothing on it is requested from other machines."""
+    """Serves the page, and returns its address. Nothing on it is requested from other machines.
+
+    Raises:
+        UserError: the port is taken.
+    """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own server whether it is up.
     system = ["system-ui", "sans-serif"]
-    _, local, public = blocks.launch(
-        server_name="127.0.0.1",
-        server_port=port,
-        share=share,
-        prevent_thread_lock=True,
-        quiet=True,
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        max_file_size="40mb",
-        state_session_capacity=_WAITING,
-        max_threads=8,
-        theme=gr.themes.Base(font=system, font_mono=["ui-monospace", "monospace"]),
-        css_paths=_HERE / "page.css",
-    )
+    try:
+        _, local, public = blocks.launch(
+            server_name="127.0.0.1",
+            server_port=port,
+            share=share,
+            prevent_thread_lock=True,
+            quiet=True,
+            footer_links=[],
+            run_history=False,
+            ssr_mode=False,
+            max_file_size="40mb",
+            state_session_capacity=_WAITING,
+            max_threads=8,
+            theme=gr.themes.Base(font=system, font_mono=["ui-monospace", "monospace"]),
+            css_paths=_HERE / "page.css",
+        )
+    except OSError as error:
+        raise UserError(f"--port {port}: is in use; choose another") from error
     return str(public or local)
 
 

@@ -44,14 +44,14 @@ class Sitting:
 
 
 @dataclass(frozen=True)
-class Photo:
+class ReadPhoto:
     """A photo that was read, and its faces from left to right."""
 
     image: Image.Image
     faces: Sequence[Face]
 
     @classmethod
-    def read(cls, path: Path) -> "Photo":
+    def read(cls, path: Path) -> "ReadPhoto":
         """Reads any photo, and finds its faces.
 
         Raises:
@@ -103,6 +103,6 @@ class AlignedPhoto:
         return [resize(np.asarray(read_image(self.path)), size)]
 
     def sit(self, number: int, *, size: int, parse: Parse, judge: Judge) -> Sitting:
-        """The portrait at its own size; as `Photo.sit`."""
+        """The portrait at its own size; as `ReadPhoto.sit`."""
         pixels = read_portrait(self.path).pixels
         return Sitting(pixels, judge(pixels), [])

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from interface.portraits import AlignedPhoto, Photo
+from interface.portraits import AlignedPhoto, ReadPhoto
 from interface.series import ShownSeries
 from util.memory import release_freed_memory
 
@@ -24,7 +24,7 @@ class Visit:
 
     folder: Path
     upload: Path | None = None
-    photo: Photo | AlignedPhoto | None = None
+    photo: ReadPhoto | AlignedPhoto | None = None
     series: ShownSeries | None = None
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from data.in_the_wild.grabcut import parse_by_grabcut
 from data.transforms import Transform
-from interface.portraits import AlignedPhoto, Photo
+from interface.portraits import AlignedPhoto, ReadPhoto
 from interface.series import ShownSeries, UsableModel, ages_in_words
 from interface.shelf import Shelf
 from interface.visits import Visits
@@ -101,7 +101,7 @@ def test_a_photo_of_two_people_and_one_that_is_too_large(tmp_path):
     both.paste(face.resize((300, 300)), (0, 100))
     both.paste(face, (308, 0))
     both.save(tmp_path / "two.png")
-    photo = Photo.read(tmp_path / "two.png")
+    photo = ReadPhoto.read(tmp_path / "two.png")
     assert (photo.count, photo.largest, len(photo.thumbnails(32))) == (2, 1, 2)
     sitting = photo.sit(0, size=64, parse=parse_by_grabcut, judge=lambda pixels: 41.4)
     assert sitting.pixels.shape == (256, 256, 3)
@@ -110,7 +110,7 @@ def test_a_photo_of_two_people_and_one_that_is_too_large(tmp_path):
     assert "small" in sitting.warnings[0]
     Image.new("1", (10_000, 6_001)).save(tmp_path / "huge.png")
     with pytest.raises(UserError, match=r"^huge.png: is too large; reduce it below 60,000,000 pixels$"):
-        Photo.read(tmp_path / "huge.png")
+        ReadPhoto.read(tmp_path / "huge.png")
 
 
 def test_a_drawn_sample_keeps_its_own_mask():

@@ -84,12 +84,14 @@ class Events:
         if photo is None or name not in self.shelf.there():
             yield gr.skip(), gr.skip()
             return
+        number = photo.largest if face is None else face
+        if number not in range(photo.count):
+            raise _refusal("This photo shows fewer faces; choose another one")
         try:
             model = self.shelf.get(name)
-            number = photo.largest if face is None else face
             sitting = photo.sit(number, size=model.load_size, parse=self.parser(), judge=self.judge)
             visit.series = series = ShownSeries(model, sitting.pixels)
-        except (UserError, IndexError) as error:
+        except UserError as error:
             raise _refusal(str(error)) from error
         notes = [*sitting.warnings, *([_GARBLES] if name == DEMO and isinstance(photo, ReadPhoto) else [])]
         yield _facts(sitting, notes, photo.thumbnails(96)), series.view()

@@ -136,7 +136,7 @@ class Events:
         megabytes = sum(file.size for file in files) / 1e6
         return (
             gr.HTML(tags.p(f"{name} is not here yet. Its licence is {self.licence}.").render(), visible=True),
-            gr.Button(f"Fetch it ({megabytes:.0f} MB)", visible=True),
+            gr.Button(f"Fetch it ({megabytes:.0f} MB)", visible=True, interactive=True),
         )
 
     def fetch(self, name: str) -> Iterator[tuple[Any, Any, Any]]:

@@ -22,12 +22,14 @@ from interface.portraits import AlignedPhoto, ReadPhoto
 from interface.series import UsableModel
 from interface.shelf import Shelf
 from interface.visits import Visits
+from models.checkpoint import CheckpointFolder
 from models.face_parser import DEEPLAB_WEIGHTS, FaceParserName, choose_face_parser
 from models.model_folder import find_model, read_model_options
 from models.transformer import AgeTransformer
 from options.app import app_parser
 from util.device import choose_device
 from util.interrupt import stop_requests
+from util.provenance import source_id
 
 logger = logging.getLogger(__name__)
 
@@ -70,15 +72,18 @@ def model_shelf(options: argparse.Namespace, device: torch.device) -> Shelf:
     """The models in --checkpoints_dir, and the published ones if this page's visitors may fetch them."""
 
     def load(name: str) -> UsableModel:
-        of_model = read_model_options(find_model(name, options.checkpoints_dir))
-        transformer = AgeTransformer.from_pretrained(
-            name,
-            checkpoints_dir=options.checkpoints_dir,
-            device=device,
-            precision=options.precision,
-            engine=options.engine,
+        folder = find_model(name, options.checkpoints_dir)
+        of_model = read_model_options(folder)
+        return UsableModel(
+            name=name,
+            weights=source_id(CheckpointFolder(folder).weights("latest", of_model.network)),
+            transformer=AgeTransformer.from_pretrained(
+                folder, device=device, precision=options.precision, engine=options.engine
+            ),
+            transform=of_model.transform(flip=False),
+            load_size=of_model.loadSize,
+            classes=of_model.sort_order,
         )
-        return UsableModel(name, transformer, of_model.transform(flip=False), of_model.loadSize, of_model.sort_order)
 
     # Strangers must not fill the disk, and files go to the usual folder only.
     usual = options.checkpoints_dir.resolve() == _ROOT / "checkpoints"

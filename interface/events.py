@@ -77,7 +77,7 @@ class Events:
         numbers = [(str(number + 1), number) for number in range(photo.count)]
         return gr.Radio(numbers, value=photo.largest, visible=len(numbers) > 1)
 
-    def start(self, name: str, face: int | None, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+    def start(self, name: str, face: int | None, in_photo: bool, request: gr.Request) -> Iterator[tuple[Any, Any]]:
         """Shows what was detected, then a coarse series."""
         visit = self.visits[str(request.session_hash)]
         photo = visit.photo
@@ -90,7 +90,10 @@ class Events:
         try:
             model = self.shelf.get(name)
             sitting = photo.sit(number, size=model.load_size, parse=self.parser(), judge=self.judge)
-            visit.series = series = ShownSeries(model, sitting.pixels)
+            before, choice = visit.series, (name, number)
+            frames = before.frames if before and visit.choice == choice else None
+            series = ShownSeries(model, sitting.portrait, in_photo=in_photo, frames=frames)
+            visit.series, visit.choice = series, choice
         except UserError as error:
             raise _refusal(str(error)) from error
         notes = [*sitting.warnings, *([_GARBLES] if name == DEMO and isinstance(photo, ReadPhoto) else [])]
@@ -169,7 +172,7 @@ class Events:
         if self.first() in self.shelf.there():
             model = self.shelf.get(self.first())
             sitting = read(path).sit(0, size=model.load_size, parse=self.parser(), judge=self.judge)
-            series = ShownSeries(model, sitting.pixels)
+            series = ShownSeries(model, sitting.portrait, in_photo=False)
             next(series.make(series.coarse()[:1]))
 
     def leave(self, request: gr.Request) -> None:

@@ -62,6 +62,7 @@ def build(events: Events) -> gr.Blocks:
                     elem_id="scrubber",
                     kinds=["age", "row", *VIDEOS],
                 )
+                whole = gr.Checkbox(label="Show the head in its photo", elem_id="whole")
             with gr.Column(elem_id="choices", min_width=0):
                 shown = gr.HTML(elem_id="facts")
                 face = gr.Radio([], label="Face, from the left", visible=False, elem_id="face")
@@ -75,7 +76,7 @@ def build(events: Events) -> gr.Blocks:
 
         def age(listen: Callable[..., Any]) -> None:
             """Makes the series when an event changes what it shows."""
-            started = listen(events.start, [model, face], [shown, scrubber], show_progress_on=shown, **frames)
+            started = listen(events.start, [model, face, whole], [shown, scrubber], show_progress_on=shown, **frames)
             started.success(events.refine, None, scrubber, show_progress="hidden", **frames)
 
         uploaded = photo.input(events.read, photo, face, preprocess=False, **photos)
@@ -90,6 +91,7 @@ def build(events: Events) -> gr.Blocks:
         for reading in (uploaded, *others):
             age(reading.success)
         age(face.input)
+        age(whole.input)
         age(model.input(events.offer, model, [offer, fetch]).success)
         fetched = fetch.click(events.fetch, model, [offer, fetch, model])
         fetched.failure(events.offer, model, [offer, fetch])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -12,7 +13,8 @@ from data.in_the_wild.cut_out import Parse, cut_out
 from data.in_the_wild.detect import Face, turn_upright
 from data.in_the_wild.warnings import portrait_warnings
 from data.masking import MASK_COLOR
-from data.portrait import read_portrait
+from data.origin import Origin
+from data.portrait import Portrait, read_portrait
 from util.errors import UserError
 from util.images import read_image, resize
 
@@ -23,6 +25,8 @@ _MOST_PIXELS = 60_000_000
 # The largest faces of a photo that can be chosen.
 _MOST_FACES = 12
 _PORTRAIT_SIZE = 256
+# A visitor's file need not have a name in messages.
+_UNNAMED = Path("the photo")
 
 # Tells the age that is seen in (H, W, 3) uint8, or None.
 Judge = Callable[[np.ndarray], float | None]
@@ -33,11 +37,13 @@ class Sitting:
     """A portrait and what was detected.
 
     Attributes:
-        pixels: (S, S, 3) uint8, aligned and masked.
+        portrait: for the model, at the size that its pictures are loaded at.
+        pixels: (S, S, 3) uint8, the same at a size that people see well.
         looks: the age in years that is seen in it, or None.
         warnings: sentences.
     """
 
+    portrait: Portrait
     pixels: np.ndarray
     looks: float | None
     warnings: Sequence[str]
@@ -60,7 +66,7 @@ class ReadPhoto:
         try:
             image = read_image(path, MASK_COLOR, most_pixels=_KEPT_PIXELS, refused_pixels=_MOST_PIXELS)
             # Messages about the search may be logged, and a file's name is the visitor's business.
-            image, faces = turn_upright(image, "the photo")
+            image, faces = turn_upright(image, str(_UNNAMED))
         except UserError as error:
             # The visitor knows the file's name, and the folder that it was uploaded to is nobody's business.
             raise UserError(str(error).replace(str(path), path.name)) from error
@@ -84,10 +90,12 @@ class ReadPhoto:
     def sit(self, number: int, *, size: int, parse: Parse, judge: Judge) -> Sitting:
         """The portrait of one face, for a model whose pictures have `size` pixels."""
         landmarks = self.faces[number].landmarks
-        square, size = find_square(landmarks), max(size, _PORTRAIT_SIZE)
-        aligned, points = align(self.image, square, size), square.project(landmarks, size)
-        pixels, _ = cut_out(aligned, points, parse, size)
-        return Sitting(pixels, judge(pixels), portrait_warnings(aligned, points, square.side))
+        square, seen = find_square(landmarks), max(size, _PORTRAIT_SIZE)
+        aligned, points = align(self.image, square, seen), square.project(landmarks, seen)
+        pixels, labels = cut_out(aligned, points, parse, seen)
+        reduced = np.asarray(cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST_EXACT))
+        portrait = Portrait(_UNNAMED, resize(pixels, size), reduced, origin=Origin(self.image, square))
+        return Sitting(portrait, pixels, judge(pixels), portrait_warnings(aligned, points, square.side))
 
 
 @dataclass(frozen=True)
@@ -104,5 +112,5 @@ class AlignedPhoto:
 
     def sit(self, number: int, *, size: int, parse: Parse, judge: Judge) -> Sitting:
         """The portrait at its own size; as `ReadPhoto.sit`."""
-        pixels = read_portrait(self.path).pixels
-        return Sitting(pixels, judge(pixels), [])
+        portrait = read_portrait(self.path)
+        return Sitting(portrait, portrait.pixels, judge(portrait.pixels), [])

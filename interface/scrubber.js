@@ -82,6 +82,10 @@ for (const kind of props.kinds) {
 slider.addEventListener('input', () => { stop(); show(); });
 wipe.addEventListener('input', () => setWipe(wipe.value));
 play.addEventListener('click', () => timer ? stop() : start());
+// A portrait is square, but a photo has its own shape.
+before.addEventListener('load', () => {
+  find('.stage').style.aspectRatio = `${before.naturalWidth} / ${before.naturalHeight}`;
+});
 // A finger or mouse on the picture moves the edge between before and after.
 find('.stage').addEventListener('pointermove', (event) => {
   if (event.buttons !== 1 || wipe.disabled) return;

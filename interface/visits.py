@@ -19,13 +19,15 @@ class Visit:
         folder: holds the files that were made for the visitor. Its name cannot be guessed.
         upload: the file that the photo was read from, if the visitor sent one.
         photo: the photo in use.
-        series: the series of the current photo, face and model; None until it is begun.
+        series: the series of the current photo; None until it is begun.
+        choice: the model and the number of the face that it shows.
     """
 
     folder: Path
     upload: Path | None = None
     photo: ReadPhoto | AlignedPhoto | None = None
     series: ShownSeries | None = None
+    choice: tuple[str, int] | None = None
 
 
 class Visits:

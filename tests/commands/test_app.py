@@ -130,7 +130,10 @@ def test_a_phone_shows_everything_and_the_edge_between_before_and_after_moves(vi
     page.mouse.up()
     clip = page.evaluate("getComputedStyle(document.querySelector('#scrubber .before')).clipPath")
     assert "50%" in clip
-    assert page.evaluate("document.querySelector('#scrubber .before').naturalWidth") == 64
+    # Head and photo together.
+    page.click("#whole input")
+    page.wait_for_function("document.querySelector('#scrubber .before').naturalWidth === 256")
+    page.wait_for_function(f"{DONE} === 101")
 
 
 def test_a_text_file_is_refused_with_a_sentence_and_the_next_photo_works(visit, tmp_path):

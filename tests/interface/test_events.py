@@ -38,7 +38,7 @@ def events(tmp_path):
     return Events(
         shelf=Shelf(
             tmp_path / "models",
-            lambda name: UsableModel(name, Painter(), transform, 16, CLASSES),
+            lambda name: UsableModel(name, "", Painter(), transform, 16, CLASSES),
             fetchable={},
             root=tmp_path,
         ),
@@ -54,8 +54,8 @@ def pick(events, index):
     return events.take_sample(SimpleNamespace(index=index), REQUEST)
 
 
-def start(events, name="painter", face=None):
-    return list(events.start(name, face, REQUEST))
+def start(events, name="painter", face=None, in_photo=False):
+    return list(events.start(name, face, in_photo, REQUEST))
 
 
 def test_only_uploads_are_read(events, tmp_path):
@@ -96,6 +96,18 @@ def test_a_series_stops_when_the_visitor_takes_another_photo(events):
     assert len(coarse["frames"]) == 5
     *_, complete = events.refine(REQUEST)
     assert len(complete["frames"]) == 41
+
+
+def test_a_change_of_the_view_keeps_the_frames_and_a_change_of_the_face_does_not(events):
+    visit = events.visits[REQUEST.session_hash]
+    pick(events, 0)
+    start(events)
+    frames = visit.series.frames
+    start(events, in_photo=True)
+    assert all(visit.series.frames[index] is frame for index, frame in frames.items())
+    visit.choice = ("painter", 1)
+    start(events, in_photo=True)
+    assert not any(visit.series.frames[index] is frame for index, frame in frames.items())
 
 
 def test_nothing_happens_without_a_photo_a_model_or_a_face(events):

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from data.in_the_wild.grabcut import parse_by_grabcut
+from data.portrait import read_portrait
 from data.transforms import Transform
 from interface.portraits import AlignedPhoto, ReadPhoto
 from interface.series import ShownSeries, UsableModel, ages_in_words
@@ -25,6 +26,7 @@ from util.errors import UserError
 
 CLASSES = ("0-2", "3-6", "7-9", "15-19", "30-39", "50-69")
 ASTRONAUT = ROOT / "assets" / "astronaut.png"
+DRAWN = ROOT / "assets" / "people" / "male_1.png"
 
 
 class Painter(AgeTransformer):
@@ -42,8 +44,8 @@ class Painter(AgeTransformer):
 
 @pytest.fixture
 def series():
-    model = UsableModel("painter", Painter(), Transform("resize_and_crop", 16, 16), 16, CLASSES)
-    return ShownSeries(model, np.full((256, 256, 3), 9, np.uint8))
+    model = UsableModel("painter", "c0ffee", Painter(), Transform("resize_and_crop", 16, 16), 16, CLASSES)
+    return ShownSeries(model, read_portrait(DRAWN), in_photo=False)
 
 
 def test_a_series_is_made_coarsely_and_then_completed_once(series):
@@ -74,6 +76,33 @@ def test_downloads_are_complete_and_enlarged_or_refused(series, tmp_path):
     assert Image.open(row).size == (7 * 256 + 10, 256)
     assert age.name == "lifespan_15-19_years.png"
     assert Image.open(age).getpixel((128, 128)) == (120, 120, 120)
+
+
+def test_a_head_is_shown_and_saved_in_its_photo_from_the_frames_that_are_there(series, tmp_path):
+    list(series.make(series.missing()))
+    whole = ShownSeries(series.model, series.portrait, in_photo=True, frames=series.frames)
+    made = len(series.model.transformer.made)
+    assert list(whole.make(whole.coarse())) == list(range(1, 12))
+    assert len(series.model.transformer.made) == made
+    assert whole.view()["before"] != series.view()["before"]
+    saved = np.asarray(Image.open(whole.write("age", 64, tmp_path)))
+    photo = np.asarray(Image.open(DRAWN).convert("RGB"))
+    assert saved.shape == photo.shape
+    # Its frame is as grey as the mask, so the head is gone, and the background is untouched.
+    assert (saved[0] == photo[0]).all()
+    assert (saved != photo).any()
+
+
+def test_files_say_what_they_are(series, tmp_path):
+    list(series.make(series.missing()))
+    with Image.open(series.write("age", 20, tmp_path)) as picture:
+        assert picture.info["synthetic"] == "true"
+        assert (picture.info["model"], picture.info["weights_sha256"]) == ("painter", "c0ffee")
+        assert picture.info["ages"] == "3-6 years"
+    for kind in ("gif", "webp"):
+        with Image.open(series.write(kind, 0, tmp_path)) as picture:
+            assert picture.n_frames > 20  # frames that hardly differ are joined
+            assert b"c0ffee" in (picture.info.get("comment") or picture.info.get("xmp"))
 
 
 def test_visits_end_with_their_files_and_the_oldest_is_forgotten(tmp_path):
@@ -114,7 +143,7 @@ def test_a_photo_of_two_people_and_one_that_is_too_large(tmp_path):
 
 
 def test_a_drawn_sample_keeps_its_own_mask():
-    sample = AlignedPhoto(ROOT / "assets" / "people" / "male_1.png")
+    sample = AlignedPhoto(DRAWN)
     sitting = sample.sit(0, size=64, parse=parse_by_grabcut, judge=lambda pixels: None)
     assert sitting.looks is None
     assert (sitting.pixels[0, 0] == 128).all()

@@ -34,7 +34,7 @@ from util.provenance import source_id
 logger = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parent
-# A visitor takes some 50 MB while the page is open: the photo and the frames.
+# A visitor takes some 60 MB while the page is open: the photo and the frames.
 _MOST_VISITORS = 20
 # Where the published models are fetched to, and with which other files they work.
 _FETCHABLE = {name: [PUBLISHED[name], PUBLISHED["deeplab_model"]] for name in ("males_model", "females_model")}

@@ -1,7 +1,6 @@
 """Draws training pairs, and reads them as batches in worker processes (docs/method.md, Data)."""
 
 import logging
-import multiprocessing
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import cycle, islice
@@ -16,7 +15,7 @@ from torch import Tensor
 from data.aging_dataset import AgingDataset, PairIndex, PairItem
 from util.errors import UserError
 from util.interrupt import StopRequest
-from util.workers import become_worker, how_it_ended, usable_cores
+from util.workers import become_worker, how_it_ended, start_worker, usable_cores
 
 logger = logging.getLogger(__name__)
 
@@ -128,13 +127,8 @@ class PairLoader:
 
     def __enter__(self) -> "PairLoader":
         for number in range(self._count):
-            ours, theirs = multiprocessing.Pipe()
-            arguments = (self._dataset, self._sampler, slice(number, None, self._count), theirs)
-            process = multiprocessing.Process(target=_read_batches, args=arguments, daemon=True)
-            process.start()
-            # Now only the worker holds this end, so that its death closes the pipe.
-            theirs.close()
-            self._workers.append((process, ours))
+            turns = slice(number, None, self._count)
+            self._workers.append(start_worker(_read_batches, self._dataset, self._sampler, turns))
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -134,7 +135,7 @@ def _captions(outputs: Sequence[Output], folder: Path, manifest: Manifest, tasks
     captions = {}
     for task in tasks:
         for name, age in manifest.seen_ages(task.photo).items():
-            if all(path.exists() for output in outputs for path in output.paths(folder, name)):
+            if all(os.path.exists(path) for output in outputs for path in output.paths(folder, name)):
                 captions[name] = task.photo.name + (f", looks {age}" if age is not None else "")
     return captions
 

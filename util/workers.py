@@ -72,7 +72,7 @@ class OrderedWorkers(Generic[Item, Result]):
         self._done: dict[int, Outcome[Result]] = {}
 
     def __enter__(self) -> "OrderedWorkers[Item, Result]":
-        self._idle = [self._start() for _ in range(self._count)]
+        self._idle = [start_worker(_serve, self._work) for _ in range(self._count)]
         self._assign()
         return self
 
@@ -102,14 +102,6 @@ class OrderedWorkers(Generic[Item, Result]):
                 logging.getLogger(record.name).handle(record)
             yield outcome
 
-    def _start(self) -> tuple[BaseProcess, Connection]:
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.Process(target=_serve, args=(self._work, theirs), daemon=True)
-        process.start()
-        # Now only the worker holds this end, so that its death closes the pipe.
-        theirs.close()
-        return process, ours
-
     def _assign(self) -> None:
         """Gives each idle worker an item, as long as few results wait."""
         while self._idle and len(self._busy) + len(self._done) < _AHEAD * self._count:
@@ -130,12 +122,24 @@ class OrderedWorkers(Generic[Item, Result]):
         except (EOFError, OSError):
             self._done[number] = Outcome(None, f"the process that {self._what} it {how_it_ended(process)}")
             connection.close()
-            self._idle.append(self._start())
+            self._idle.append(start_worker(_serve, self._work))
 
 
 def usable_cores() -> int:
     """How many cores this process may use: a container or a batch system may allow fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def start_worker(serve: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection]:
+    """Starts a process that calls `serve` with the arguments and one end of a pipe; returns it with the other end."""
+    # OpenCV's threads do not survive a fork, and a worker that used or ended them would wait for ever.
+    cv2.setNumThreads(1)
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=serve, args=(*arguments, theirs), daemon=True)
+    process.start()
+    # Now only the worker holds this end, so that its death closes the pipe.
+    theirs.close()
+    return process, ours
 
 
 def become_worker() -> None:
@@ -147,7 +151,6 @@ def become_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # A fork does not copy the libraries' threads, and each core has a worker.
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def how_it_ended(process: BaseProcess) -> str:

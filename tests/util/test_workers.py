@@ -6,6 +6,9 @@ import os
 import signal
 import time
 
+import cv2
+import numpy as np
+
 from util.errors import UserError
 from util.workers import OrderedWorkers
 
@@ -59,3 +62,15 @@ def test_without_workers_this_process_works(caplog):
         (None, "ZeroDivisionError: five"),
     ]
     assert results[1].warnings == [record.getMessage() for record in caplog.records] == ["2 is small"]
+
+
+def blur(size: int) -> float:
+    return float(cv2.GaussianBlur(np.ones((size, size, 3), np.float32), (9, 9), 3).mean())
+
+
+def test_workers_may_use_opencv_whose_threads_are_not_copied():
+    """Once, workers of a process that had used OpenCV before waited for ever."""
+    cv2.setNumThreads(2)
+    assert blur(512) == 1
+    with OrderedWorkers(blur, [512, 512], 2, "blurred") as outcomes:
+        assert [outcome.result for outcome in outcomes] == [1, 1]

@@ -72,6 +72,7 @@ def warp(size: int) -> float:
 def test_workers_may_use_opencv_whose_threads_are_not_copied():
     """Once, workers of a process that had used OpenCV before waited for ever."""
     cv2.setNumThreads(2)
-    cv2.warpAffine(np.ones((2048, 2048, 3), np.uint8), np.eye(2, 3), (2048, 2048))
+    for _ in range(2):  # the first call starts them, the second gives them work
+        cv2.warpAffine(np.ones((2048, 2048, 3), np.uint8), np.eye(2, 3), (2048, 2048))
     with OrderedWorkers(warp, [64, 64], 2, "warped") as outcomes:
         assert [outcome.result for outcome in outcomes] == [1, 1]

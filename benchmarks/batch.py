@@ -32,13 +32,16 @@ def one_by_one(folder: Path) -> None:
     parser = test_parser()
     options = parse_test_options(parser, [*_WORK, "--image_path_file", str(folder / "photos")])
     device = torch.device("cpu")
-    prepare = Preparation(portrait_reader(options, device), transform(options, flip=False), see_age=True)
+    prepare = Preparation(
+        portrait_reader(options, device), transform(options, flip=False), see_age=True, together=False
+    )
     transformer = load_transformer(options, device)
     for path in sorted((folder / "photos").iterdir()):
-        for face in prepare(Task(Source(path), path.stem, "")):
+        for people in prepare(Task(Source(path), path.stem, "")):
+            (pixels,) = people.pixels
             for output in planned_outputs(options, parser):
-                frames = transformer.frames(face.pixels, output.blends, noise_seed(options))
-                output.make(folder / "one_by_one", face.name, portrait=face.pixels, frames=frames, facts=None)
+                frames = transformer.frames(pixels, output.blends, noise_seed(options))
+                output.make(folder / "one_by_one", people.name, portrait=pixels, frames=frames, facts=None)
 
 
 def as_a_batch(folder: Path, workers: int) -> None:

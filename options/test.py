@@ -42,6 +42,7 @@ _NEEDS = {
     **dict.fromkeys(("compare_to_trained_class", "trained_class_jump"), ("compare_to_trained_outputs",)),
     **dict.fromkeys(("fps", "crf", "format", "side_by_side", "bounce"), ("make_video",)),
     "full_progression": ("deploy",),
+    "paste_back": ("traverse", "deploy", "compare_to_trained_outputs"),
     "ages": ("traverse", "deploy"),
     **dict.fromkeys(("parser", "face"), ("in_the_wild",)),
 }
@@ -79,6 +80,12 @@ def test_parser() -> CommandParser:
     )
     what.add_argument("--compare_to_trained_class", type=int, default=1, help="number of the trained class, from 0")
     what.add_argument("--trained_class_jump", type=int, choices=(1, 2), default=1, help="distance of its neighbours")
+
+    what.add_argument(
+        "--paste_back",
+        action="store_true",
+        help="put the aged head back into its photo; with --face all everybody's, all in one picture",
+    )
 
     photos = parser.group("photos")
     photos.add_argument(

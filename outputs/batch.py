@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,10 +17,10 @@ import torch
 
 from models.transformer import AgeTransformer, Series
 from outputs.plan import Output
-from outputs.preparation import PreparedFace, Task
+from outputs.preparation import Prepared, Task
+from outputs.views import View
 from util.errors import UserError
 from util.files import FolderError, replace, staging
-from util.images import resize
 from util.metadata import Facts
 from util.progress import progress
 from util.provenance import Manifest
@@ -42,40 +43,40 @@ class Maker:
         outputs: what to make.
         transformer: makes the frames; None if no output has any.
         seed: draws the seed of a portrait's age codes.
-        size: that pictures are scaled to; None leaves them as they are.
+        view: what the outputs of people show.
         about: what the files say about themselves; None means nothing.
     """
 
     outputs: Sequence[Output]
     transformer: AgeTransformer | None
     seed: Callable[[], int]
-    size: int | None
+    view: Callable[[Prepared], View]
     about: Facts | None
 
 
 @dataclass
 class _Work:
-    """A photo whose outputs are being made, with a job that writes those of each face so far."""
+    """A photo whose outputs are being made, with a job for each part of them so far."""
 
     task: Task
-    outcome: Outcome[list[PreparedFace]]
+    outcome: Outcome[list[Prepared]]
     jobs: list[Future[float]] = field(default_factory=list)
 
     @property
-    def faces(self) -> list[PreparedFace]:
+    def people(self) -> list[Prepared]:
         return self.outcome.result or []
 
     @property
     def ended(self) -> bool:
-        return len(self.jobs) == len(self.faces) and all(job.done() for job in self.jobs)
+        return len(self.jobs) == len(self.people) and all(job.done() for job in self.jobs)
 
 
 @dataclass(frozen=True)
-class _Portrait:
-    """A face whose frames are made, and the seed of its age codes."""
+class _Part:
+    """Those of a photo's outputs that show the same people, and the seed of the age codes."""
 
     work: _Work
-    face: PreparedFace
+    people: Prepared
     seed: int
 
 
@@ -98,7 +99,7 @@ class Batch:
         self._pending: deque[_Work] = deque()
         self.failed = 0
 
-    def run(self, tasks: Sequence[Task], outcomes: Iterable[Outcome[list[PreparedFace]]]) -> None:
+    def run(self, tasks: Sequence[Task], outcomes: Iterable[Outcome[list[Prepared]]]) -> None:
         """Makes the outputs of prepared photos; `failed` counts those that could not be used or written.
 
         Raises:
@@ -113,17 +114,19 @@ class Batch:
                     self._commit(self._pending.popleft(), staged)
                     bar.update()
 
-            def portraits() -> Iterator[_Portrait]:
+            def parts() -> Iterator[_Part]:
                 for task, outcome in zip(tasks, outcomes, strict=True):
                     self._pending.append(work := _Work(task, outcome))
-                    yield from (_Portrait(work, face, self._maker.seed()) for face in work.faces)
+                    yield from (_Part(work, people, self._maker.seed()) for people in work.people)
                     commit()
 
             try:
-                for portrait, frames in self._with_frames(portraits()):
-                    feed = _Feed(max(_LEAST_FRAMES_WAITING, _MOST_WAITING // portrait.face.pixels.nbytes))
-                    portrait.work.jobs.append(writers.submit(_write, self._maker, portrait, feed, staged))
-                    shown = {"total": len(self._blends), "unit": "frame", "leave": False, "disable": self._silent}
+                for part, frames in self._with_frames(parts()):
+                    pixels = part.people.pixels
+                    feed = _Feed(max(_LEAST_FRAMES_WAITING, _MOST_WAITING // pixels[0].nbytes))
+                    part.work.jobs.append(writers.submit(_write, self._maker, part, feed, staged))
+                    total = len(pixels) * len(self._blends)
+                    shown = {"total": total, "unit": "frame", "leave": False, "disable": self._silent}
                     feed.send(progress(frames, **shown))
                     commit()
                 writers.shutdown()
@@ -136,21 +139,25 @@ class Batch:
                         self._commit(work, staged)
                 raise
 
-    def _with_frames(self, portraits: Iterator[_Portrait]) -> Iterator[tuple[_Portrait, Iterator[np.ndarray]]]:
-        """Each portrait with its frames (H, W, 3) uint8, all of which must be taken before the next portrait."""
+    def _with_frames(self, parts: Iterator[_Part]) -> Iterator[tuple[_Part, Iterator[np.ndarray]]]:
+        """Each part with its frames (H, W, 3) uint8, one person's after the other's.
+
+        All of them must be taken before the next part.
+        """
         if self._maker.transformer is None:
-            yield from ((portrait, iter(())) for portrait in portraits)
+            yield from ((part, iter(())) for part in parts)
             return
-        due: deque[_Portrait] = deque()
+        due: deque[_Part] = deque()
 
         def series() -> Iterator[Series]:
-            for portrait in portraits:
-                due.append(portrait)
-                yield Series(portrait.face.pixels, self._blends, portrait.seed)
+            for part in parts:
+                due.append(part)
+                yield from (Series(pixels, self._blends, part.seed) for pixels in part.people.pixels)
 
         frames = self._maker.transformer.stream(series())
         for first in frames:
-            yield due.popleft(), chain([first], islice(frames, len(self._blends) - 1))
+            part = due.popleft()
+            yield part, chain([first], islice(frames, len(part.people.pixels) * len(self._blends) - 1))
 
     def _commit(self, work: _Work, staged: Path) -> None:
         """Gives the outputs of a photo their places, and the manifest its line."""
@@ -158,13 +165,13 @@ class Batch:
         made: list[tuple[Path, Path]] = []
         settings: dict[Path, Mapping[str, str]] = {}
         seconds = work.outcome.seconds
-        for face, job in zip(work.faces, work.jobs, strict=True):
+        for people, job in zip(work.people, work.jobs, strict=True):
             try:
                 seconds += job.result()
                 for output in self._maker.outputs:
-                    paths = output.made_paths(self._folder, face.name)
+                    paths = output.made_paths(self._folder, people.name)
                     self._manifest.check(paths, source, output.settings)
-                    made += zip(output.made_paths(staged, face.name), paths, strict=True)
+                    made += zip(output.made_paths(staged, people.name), paths, strict=True)
                     settings |= dict.fromkeys(paths, output.settings)
             except FolderError:
                 raise
@@ -174,7 +181,7 @@ class Batch:
         self._manifest.add_photo(
             source,
             settings,
-            looks={face.name: face.looks for face in work.faces},
+            looks={name: age for people in work.people for name, age in people.looks.items()},
             warnings=work.outcome.warnings,
             error=error,
             seconds=round(seconds, 2),
@@ -218,15 +225,18 @@ class _Feed:
             yield frame
 
 
-def _write(maker: Maker, portrait: _Portrait, feed: _Feed, folder: Path) -> float:
-    """Writes the outputs of a portrait; returns the seconds that it took."""
-    start, frames, face = time.perf_counter(), feed.frames(), portrait.face
-    told = maker.about and {**maker.about, "seed": str(portrait.seed)}
+def _write(maker: Maker, part: _Part, feed: _Feed, folder: Path) -> float:
+    """Writes a part of the outputs; returns the seconds that it took."""
+    start, frames, people = time.perf_counter(), feed.frames(), part.people
+    told = maker.about and {**maker.about, "seed": str(part.seed)}
     try:
-        pixels = resize(face.pixels, maker.size)
+        view, count = maker.view(people), sum(len(output.blends) for output in maker.outputs)
+        # Everybody's first frame is shown with everybody's, so all but the last person's frames are kept.
+        others = [list(islice(frames, count)) for _ in people.pixels[1:]]
+        ages = zip(*others, frames, strict=True)
         for output in maker.outputs:
-            scaled = (resize(frame, maker.size) for frame in islice(frames, len(output.blends)))
-            output.make(folder, face.name, portrait=pixels, frames=scaled, facts=told)
+            pictures = map(partial(view.shown, output), islice(ages, len(output.blends)))
+            output.make(folder, people.name, portrait=view.input(output), frames=pictures, facts=told)
     finally:
         # The sender must not wait for a writer that has failed.
         for _ in frames:

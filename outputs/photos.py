@@ -3,7 +3,7 @@
 import argparse
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,8 @@ from options.test import out_file
 from outputs.batch import Batch, Maker
 from outputs.overview import Overview
 from outputs.plan import Output, model_facts, planned_outputs
-from outputs.preparation import Preparation, Task
+from outputs.preparation import Preparation, Prepared, Task
+from outputs.views import PhotoView, PortraitView, View
 from util.device import choose_device
 from util.distributed import is_main_process, local_rank, process_group
 from util.errors import UserError
@@ -55,7 +56,7 @@ def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path)
     outputs = planned_outputs(options, parser)
     endings = [ending for output in outputs for ending in output.endings]
     if file := out_file(options):
-        if len(photos) > 1 or options.face == "all":
+        if len(photos) > 1 or _of_each_face(options):
             raise UserError(f"--out {file}: is one file, but there may be results of several faces; name a folder")
         names = [file.stem]
     else:
@@ -96,7 +97,7 @@ def _not_done(
     def files(name: str) -> Mapping[Path, Mapping[str, str]]:
         return {path: output.settings for output in outputs for path in output.made_paths(folder, name)}
 
-    first, *others = range(1, _FACES_CHECKED + 1) if options.face == "all" else [None]
+    first, *others = range(1, _FACES_CHECKED + 1) if _of_each_face(options) else [None]
     left = []
     for task in tasks:
         made = files(face_name(task.name, first))
@@ -120,14 +121,23 @@ def _make(
         workers = max(0, usable_cores() - spare) if options.nThreads is None else options.nThreads
     # A GPU can be used by one process only after a fork. The workers leave it to the model.
     read = portrait_reader(options, torch.device("cpu") if workers else device)
-    preparation = Preparation(read, transform(options, flip=False), see_age=options.in_the_wild)
+    to_model_size = transform(options, flip=False)
+    preparation = Preparation(read, to_model_size, see_age=options.in_the_wild, together=options.paste_back)
     with OrderedWorkers(preparation, tasks, min(workers, len(tasks)), "prepared") as outcomes:
         # The workers began before the model is loaded: it takes time, and its threads would not survive a fork.
         transformer = None if options.portrait else load_transformer(options, device)
-        maker = Maker(outputs, transformer, partial(noise_seed, options), options.output_size, model_facts(options))
+        view: Callable[[Prepared], View] = partial(PortraitView, size=options.output_size)
+        if options.paste_back:
+            view = partial(PhotoView, to_model_size=to_model_size, size=options.output_size)
+        maker = Maker(outputs, transformer, partial(noise_seed, options), view, model_facts(options))
         batch = Batch(maker, folder, manifest, silent=not is_main_process())
         batch.run(tasks, outcomes)
     return batch.failed
+
+
+def _of_each_face(options: argparse.Namespace) -> bool:
+    """Whether each face of a photo has outputs of its own."""
+    return bool(options.face == "all" and not options.paste_back)
 
 
 def _captions(outputs: Sequence[Output], folder: Path, manifest: Manifest, tasks: Sequence[Task]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from data.age_classes import position, years
+from data.in_the_wild.pasted_photo import MOST_SERIES_PIXELS
 from models.age_code import anchor_blends, path_blends, position_blends, traversal_blends
 from options.base import CommandParser
 from options.build import weights_path
@@ -23,10 +24,19 @@ from util.provenance import source_id
 
 # Pillow, and programs that open pictures with it, refuse larger ones.
 _MOST_PIXELS = 178_000_000
+_PORTRAIT = "_portrait.png"
 
 # A portrait depends on the first options; a model's outputs depend on the second ones as well.
 _PORTRAIT_SETTINGS = ("in_the_wild", "parser", "face", "output_size", "loadSize")
-_MODEL_SETTINGS = ("fineSize", "resize_or_crop", "sort_order", "precision", "no_moving_avg", "no_cond_noise")
+_MODEL_SETTINGS = (
+    "fineSize",
+    "resize_or_crop",
+    "sort_order",
+    "precision",
+    "no_moving_avg",
+    "no_cond_noise",
+    "paste_back",
+)
 # The name of the results' folder says these, unless the user gave another folder.
 _FOLDER_SETTINGS = ("name", "which_epoch", "random_seed")
 _ACTIONS = (
@@ -80,6 +90,19 @@ class Output:
         return self.write is write_row
 
     @property
+    def shows_portrait(self) -> bool:
+        """Whether the file shows the portrait that the network saw, in any case."""
+        return list(self.endings) == [_PORTRAIT]
+
+    @property
+    def most_pixels(self) -> int | None:
+        """Larger photos are reduced to so many pixels before heads are pasted back; None means at no size."""
+        if self.is_row:
+            return min(MOST_SERIES_PIXELS, _MOST_PIXELS // (1 + len(self.blends)))
+        is_single = self.write in (write_input, write_pictures) and "/" not in self.endings[0]
+        return None if is_single else MOST_SERIES_PIXELS
+
+    @property
     def is_side_by_side(self) -> bool:
         """Whether the file is a video with the input beside the frames."""
         return isinstance(self.write, VideoWriter) and self.write.captions is not None
@@ -123,9 +146,7 @@ def planned_outputs(options: argparse.Namespace, parser: CommandParser) -> list[
     settings = partial(non_default_values, options, parser)
     if options.portrait:
         shared = settings(_PORTRAIT_SETTINGS)
-        return _placed(
-            [Output("portraits", ["_portrait.png"], anchors[:0], [], write_input, shared)], options, settings
-        )
+        return _placed([Output("portraits", [_PORTRAIT], anchors[:0], [], write_input, shared)], options, settings)
     outputs: list[Output] = []
     if options.compare_to_trained_outputs:
         number, jump = options.compare_to_trained_class, options.trained_class_jump
@@ -144,10 +165,11 @@ def planned_outputs(options: argparse.Namespace, parser: CommandParser) -> list[
         outputs.append(Output("deploy", ["_input.png"], anchors[:0], [], write_input, shared))
         endings = [f"_{label}.png" for label in labels]
         outputs.append(Output("deploy", endings, anchors, labels, write_pictures, shared))
-    _check_rows(outputs, options.output_size or options.fineSize)
+    if not options.paste_back:
+        _check_rows(outputs, options.output_size or options.fineSize)
     if options.in_the_wild and not out_file(options):
         folders = dict.fromkeys("" if options.out else output.folder for output in outputs)
-        outputs += [Output(folder, ["_portrait.png"], anchors[:0], [], write_input, shared) for folder in folders]
+        outputs += [Output(folder, [_PORTRAIT], anchors[:0], [], write_input, shared) for folder in folders]
     return _placed(outputs, options, settings)
 
 

@@ -1,6 +1,6 @@
 """Prepares photos for the model, in worker processes if there are many photos."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,20 +34,21 @@ class Task:
 
 
 @dataclass(frozen=True)
-class PreparedFace:
-    """A face of a photo that is ready for the model.
+class Prepared:
+    """People of a photo who are ready for the model and share outputs; usually it is one person.
 
     Attributes:
-        name: of its outputs.
-        portrait: as it was read.
-        pixels: (H, W, 3) uint8, the portrait at the model's size.
-        looks: the age that is seen, in years; None without an estimate.
+        name: of the outputs.
+        portraits: as they were read.
+        pixels: each portrait at the model's size, (H, W, 3) uint8.
+        looks: the age that is seen, in years, by the name of the outputs, or of the face if several share outputs;
+            None without an estimate.
     """
 
     name: str
-    portrait: Portrait
-    pixels: np.ndarray
-    looks: int | None
+    portraits: Sequence[Portrait]
+    pixels: Sequence[np.ndarray]
+    looks: Mapping[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,25 @@ class Preparation:
         read: makes the portraits of a path.
         to_model_size: brings them to the model's size.
         see_age: whether the age of each face is estimated.
+        together: whether all faces of a photo share outputs.
     """
 
     read: Callable[[Path], Sequence[Portrait]]
     to_model_size: Transform
     see_age: bool
+    together: bool
 
-    def __call__(self, task: Task) -> list[PreparedFace]:
-        """The faces of a photo; raises UserError if it cannot be used."""
-        faces = []
-        for portrait in self.read(task.photo):
-            name, pixels = face_name(task.name, portrait.face), portrait.at_size(self.to_model_size)
-            facts = log_age(name, portrait.pixels) if self.see_age else {}
-            faces.append(PreparedFace(name, portrait, pixels, facts.get("looks")))
-        return faces
+    def __call__(self, task: Task) -> list[Prepared]:
+        """The people of a photo; raises UserError if it cannot be used."""
+        people = [(face_name(task.name, portrait.face), portrait) for portrait in self.read(task.photo)]
+        if self.together:
+            return [self._prepared(task.name, people)]
+        return [self._prepared(name, [(name, portrait)]) for name, portrait in people]
+
+    def _prepared(self, name: str, people: Sequence[tuple[str, Portrait]]) -> Prepared:
+        portraits = [portrait for _, portrait in people]
+        pixels = [portrait.at_size(self.to_model_size) for portrait in portraits]
+        looks: dict[str, int | None] = {name: None}
+        for face, portrait in people:
+            looks[face] = (log_age(face, portrait.pixels) if self.see_age else {}).get("looks")
+        return Prepared(name, portraits, pixels, looks)

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 _AHEAD = 3
 _END_TIMEOUT = 5.0
 _NICENESS = 5
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def start_worker(serve: Callable[..., None], *arguments: Any) -> tuple[BaseProce
     cv2.setNumThreads(1)
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.Process(target=serve, args=(*arguments, theirs), daemon=True)
-    process.start()
+    with _signals_held():
+        process.start()
     # Now only the worker holds this end, so that its death closes the pipe.
     theirs.close()
     return process, ours
@@ -145,12 +147,25 @@ def start_worker(serve: Callable[..., None], *arguments: Any) -> tuple[BaseProce
 def become_worker() -> None:
     """Makes this new process one of several that work for their parent."""
     # Terminals and torchrun signal all processes, but only the parent decides when workers end.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     # If the parent is killed, it cannot end its workers; they must notice it.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # A fork does not copy the libraries' threads, and each core has a worker.
     torch.set_num_threads(1)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Within it, signals wait, so that none ends a worker that does not ignore them yet."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def how_it_ended(process: BaseProcess) -> str:

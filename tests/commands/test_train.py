@@ -150,7 +150,7 @@ def test_fine_tuning_from_a_shipped_moving_average_takes_its_sizes(run, dataset,
 def test_a_pretrained_model_is_made_wider_and_that_is_reported(run, dataset, tiny_model):
     arguments = ("--gpu_ids", -1, "--nThreads", 0, "--dataroot", "people", "--n_layers_D", 2, "--ndf", 4, "--name",
                  "wide", "--load_pretrain", "checkpoints/tiny", "--ngf", 8, "--dry-run")  # fmt: skip
-    assert "each channel is taken 2 times" in run("train.py", *arguments).stderr
+    assert "each channel of its --ngf 4 is taken 2 times" in run("train.py", *arguments).stderr
     refused = run("train.py", *arguments, "--decoder_norm", "none", code=2).stderr
     assert "--ngf 8" in refused.splitlines()[-1]
 

@@ -119,7 +119,8 @@ def test_ten_classes_keep_the_order_given(run, tmp_path):
     # The model knows its classes: no option is needed to use it.
     run("test.py", "--name", "run", "--gpu_ids", -1, "--deploy", "--image_path_file", "people/train0-2")
     made = {path.name for path in (tmp_path / "results" / "run" / "test_latest" / "deploy").iterdir()}
-    assert made == {f"{index}_{name}.png" for index in ("0", "1") for name in ("input", *names)}
+    pictures = {f"{index}_{name}.png" for index in ("0", "1") for name in ("input", *names)}
+    assert made == {*pictures, "train0-2.html", "train0-2_contact_sheet.jpg"}
     # With --sort_classes false, the folders' numbers decide the order, and --sort_order does not.
     done = run("train.py", *sizes, "--name", "found", "--sort_classes", "false", "--epochs", 1)
     assert re.findall(r"class (\S+): 2 pictures", done.stderr) == names

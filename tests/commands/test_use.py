@@ -17,6 +17,7 @@ from models.transformer import AgeTransformer
 from options.test import test_parser as make_test_parser
 from tests.conftest import CLASSES, write_dataset
 from util.errors import UserError
+from util.provenance import MANIFEST
 from util.video import write_video
 
 AGES = len(CLASSES)
@@ -54,7 +55,9 @@ def test_a_video_plays_in_browsers(use, photo, tmp_path):
 
 
 def files(folder) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """The results in a folder, without the record of them."""
+    results = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return sorted(path.relative_to(folder).as_posix() for path in results)
 
 
 def test_a_series_is_a_row_of_input_gap_and_frames(use, photo, tmp_path):

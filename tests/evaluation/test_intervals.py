@@ -80,7 +80,8 @@ def test_figures_are_written_with_three_digits(figure, text):
 
 
 def test_a_curve_may_have_gaps_or_no_point_at_all():
-    page = str(chart_over_ages("Age", [1.5, 17.5, 60.0], {"model": [2.0, None, 50.0], "none": [None] * 3}, "years"))
+    curves, counts = {"model": [2.0, None, 50.0], "none": [None] * 3}, {"model": [3, 0, 1], "none": [0] * 3}
+    page = str(chart_over_ages("Age", [1.5, 17.5, 60.0], curves, "years", counts=counts))
     assert "Age" in page
     assert "svg" in page
-    assert chart_over_ages("Age", [1.5], {"none": [None]}, "years")
+    assert chart_over_ages("Age", [1.5], {"none": [None]}, "years", counts={"none": [0]})

@@ -142,6 +142,8 @@ def test_a_text_file_is_refused_with_a_sentence_and_the_next_photo_works(visit, 
     upload(page, tmp_path / "text.png")
     page.wait_for_selector(".toast-body")
     assert "text.png: not a photo in a known format; export it as JPEG or PNG." in page.inner_text(".toast-body")
+    # The page empties the field, which is then another element.
+    page.wait_for_selector("#photo img", state="detached")
     page.wait_for_selector("#photo input[type=file]", state="attached")
     upload(page, ASTRONAUT)
     page.wait_for_function(f"{DONE} >= 11")

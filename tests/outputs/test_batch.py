@@ -103,12 +103,12 @@ def test_an_interrupted_batch_loses_nothing_and_goes_on(folder, monkeypatch, cap
 
     monkeypatch.setattr("outputs.photos.noise_seed", interrupted)
     # The processes of pytest-xdist leave Ctrl-C to the system.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before, threads = signal.signal(signal.SIGINT, signal.default_int_handler), set(threading.enumerate())
     with pytest.raises((KeyboardInterrupt, SystemExit)) as stopped:
         make("--nThreads", 1)
     signal.signal(signal.SIGINT, before)
     assert number == signal.SIGINT or stopped.value.code == 143
-    assert not [thread for thread in threading.enumerate() if "ThreadPoolExecutor" in thread.name]
+    assert not [thread for thread in set(threading.enumerate()) - threads if "ThreadPoolExecutor" in thread.name]
     done = [line["photo"] for line in lines()]
     assert {f"many/{path.name}.png" for path in (results() / "traversal").iterdir()} == set(done)
     # The frames of the next photo were being made, and the seed of the one after it was drawn.

@@ -5,6 +5,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -29,6 +30,16 @@ _HINTS: Mapping[Precision, str] = {"fp32": "f32", "tf32": "f32", "bf16": "bf16"}
 _KEY_FILE = "key.json"
 
 logger = logging.getLogger(__name__)
+
+
+@cache
+def _core() -> ov.Core:
+    """The one core of this process.
+
+    On CPUs with AMX a core gives its thread another stack for signals, and takes that away when it ends. Where a
+    second core was made in the meantime, the next Ctrl-C would end the process by a segmentation fault.
+    """
+    return ov.Core()
 
 
 class Network:
@@ -71,7 +82,7 @@ class Network:
             # Pinned threads of several processes would share cores while others are idle.
             "ENABLE_CPU_PINNING": False,
         }
-        return ov.Core().compile_model(model, "CPU", settings).create_infer_request()
+        return _core().compile_model(model, "CPU", settings).create_infer_request()
 
 
 class OpenVinoEngine(Engine):
@@ -197,7 +208,7 @@ def _cached(folder: Path, key: str) -> dict[str, ov.Model] | None:
         if content["key"] != key or any(_digest(folder / name) != is_ for name, is_ in content["files"].items()):
             return None
         names = [name for name in content["files"] if name.endswith(".xml")]
-        return {Path(name).stem: ov.Core().read_model(folder / name) for name in names}
+        return {Path(name).stem: _core().read_model(folder / name) for name in names}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError):
         return None
 

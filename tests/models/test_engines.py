@@ -1,6 +1,7 @@
 """The engines that make frames: equal pictures, the choice between them, and the networks kept beside the weights."""
 
 import logging
+import subprocess
 import sys
 from functools import partial
 
@@ -144,6 +145,36 @@ def test_a_network_that_openvino_cannot_run_falls_to_torch_with_one_warning(weig
     assert "no such operation" in message
     with pytest.raises(UserError, match="no such operation"):
         choose(weights)
+
+
+_MODELS_COME_AND_GO = """
+import signal, sys
+import numpy as np
+import torch
+from torch import nn
+from models.openvino_engine import Network, convert
+
+def handled(number, frame):
+    print("handled")
+
+signal.signal(signal.SIGTERM, handled)
+model = convert(nn.Linear(8, 8), torch.zeros(1, 8))
+first = Network(model, "fp32")
+first(np.zeros((1, 8), np.float32))
+second = Network(model, "fp32")
+second(np.zeros((1, 8), np.float32))
+del first
+second(np.zeros((2, 8), np.float32))
+del second
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_signals_are_handled_after_models_have_come_and_gone():
+    """On CPUs with AMX, OpenVINO moves the stack on which signals are handled."""
+    command = [sys.executable, "-c", _MODELS_COME_AND_GO]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def test_openvino_is_for_cpus(weights):

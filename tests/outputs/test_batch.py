@@ -97,9 +97,6 @@ def test_an_interrupted_batch_loses_nothing_and_goes_on(folder, monkeypatch, cap
 
     def interrupted(options) -> int:
         drawn.append(0)
-        if len(drawn) == 4 and number == signal.SIGINT:
-            # Python's own answer to Ctrl-C. The processes of pytest-xdist leave the signal to the system.
-            raise KeyboardInterrupt
         if len(drawn) == 4:
             signal.raise_signal(number)
         return 0

@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from data.classes import ClassImages
-from data.loader import PairLoader, PairSampler
+from data.loader import PairBatch, PairLoader, PairSampler
 from evaluation.during_training import TrainingScores
 from models.batch import Batch, first_pictures
 from models.checkpoint import CheckpointFolder, Position, save
@@ -91,9 +91,9 @@ def batches(run: Run, epoch: int, stop: StopRequest) -> Iterator[tuple[int, Batc
     run.sampler.start_at(epoch, done)
     total, silent = run.cadence.epochs * run.sampler.batches_per_epoch, not run.processes.writes
     shown = {"desc": f"epoch {epoch}", "total": total, "initial": run.trainer.iteration, "unit": "batch"}
-    bar = progress(run.loader.epoch(stop), **shown, leave=False, disable=silent)
-    for number, batch in enumerate(bar, start=done + 1):
-        yield number, Batch(batch.A, batch.B, batch.A_class, batch.B_class, global_size=run.sampler.batch_size)
+    bar: Iterable[PairBatch] = progress(run.loader.epoch(stop), **shown, leave=False, disable=silent)
+    for number, pairs in enumerate(bar, start=done + 1):
+        yield number, Batch(*pairs.tensors, global_size=run.sampler.batch_size)
 
 
 def save_all(run: Run, names: Sequence[str], position: Position, picture: str) -> None:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from torch.optim import Adam
 
 from data.in_the_wild.align import Square, find_square
 from data.in_the_wild.detect import find_boxes, find_shape
@@ -48,6 +49,12 @@ def _per_sample(self: ModulatedConv2d, x: Tensor, latent: Tensor) -> Tensor:
     grouped = F.pad(x, (1, 1, 1, 1), "reflect").reshape(1, -1, height + 2, width + 2)
     made = F.conv2d(grouped, weight.flatten(0, 1), groups=batch).view(batch, -1, height, width) + self.bias
     return self.blur(made) if self.upsample else made
+
+
+def step_one_by_one(adam: Adam) -> None:
+    """Has Adam update one tensor after another, in several passes over each."""
+    for group in adam.param_groups:
+        group["fused"] = False
 
 
 def training_step(trainer: Trainer, batch: Batch) -> None:

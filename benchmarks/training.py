@@ -50,6 +50,9 @@ def iteration(
         noise_sigma=0.2,
         execution=execution or Execution(precision),
     )
+    if by_original:
+        for adam in (trainer.optimizer_g, trainer.optimizer_d):
+            original.step_one_by_one(adam)
     images = torch.rand(2, pairs, 3, size, size) * 2 - 1
     classes = torch.randint(6, (2, pairs))
     batch = Batch(images[0], images[1], classes[0], classes[1])

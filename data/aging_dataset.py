@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from data.classes import ClassImages
 from data.portrait import read_portrait
 from data.transforms import Transform
 from util.errors import UserError
-from util.images import to_tensor
 
 
 class PairIndex(NamedTuple):
@@ -27,10 +25,10 @@ class PairIndex(NamedTuple):
 
 
 class PairItem(NamedTuple):
-    """A, B: (3, H, W) float32 in [-1, 1], their classes, and messages about pictures that were replaced."""
+    """A, B: (H, W, 3) uint8, their classes, and messages about pictures that were replaced."""
 
-    A: Tensor
-    B: Tensor
+    A: np.ndarray
+    B: np.ndarray
     A_class: int
     B_class: int
     faults: tuple[str, ...]
@@ -66,18 +64,14 @@ class AgingDataset(Dataset[PairItem]):
             UserError: no picture of a class can be used.
         """
         faults: list[str] = []
-        a, a_image = self._image(index.a_class, index.a_image, index.a_seed, faults)
-        b, b_image = self._image(index.b_class, a_image if self.paired else index.b_image, index.b_seed, faults)
+        a, a_image = self._usable(index.a_class, index.a_image, index.a_seed, faults)
+        b, b_image = self._usable(index.b_class, a_image if self.paired else index.b_image, index.b_seed, faults)
         for _ in self.classes[index.a_class].paths:
             if not self.paired or a_image == b_image:
                 return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
-            a, a_image = self._image(index.a_class, b_image, index.a_seed, faults)
-            b, b_image = self._image(index.b_class, a_image, index.b_seed, faults)
+            a, a_image = self._usable(index.a_class, b_image, index.a_seed, faults)
+            b, b_image = self._usable(index.b_class, a_image, index.b_seed, faults)
         raise UserError(f"--lambda_paired: no person has usable pictures in both classes; last error: {faults[-1]}")
-
-    def _image(self, class_index: int, image_index: int, seed: int, faults: list[str]) -> tuple[Tensor, int]:
-        pixels, found = self._usable(class_index, image_index, seed, faults)
-        return to_tensor(pixels), found
 
     def _usable(
         self, class_index: int, image_index: int, seed: int | None, faults: list[str]

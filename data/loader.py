@@ -14,6 +14,7 @@ from torch import Tensor
 
 from data.aging_dataset import AgingDataset, PairIndex, PairItem
 from util.errors import UserError
+from util.images import to_tensor
 from util.interrupt import StopRequest
 from util.workers import become_worker, how_it_ended, start_worker, usable_cores
 
@@ -95,13 +96,18 @@ class PairSampler:
 
 
 class PairBatch(NamedTuple):
-    """A, B: (B, 3, H, W) in [-1, 1]; A_class, B_class: (B,) int64; messages about pictures that were replaced."""
+    """A, B: (B, H, W, 3) uint8; A_class, B_class: (B,) int64; messages about pictures that were replaced."""
 
-    A: Tensor
-    B: Tensor
-    A_class: Tensor
-    B_class: Tensor
+    A: np.ndarray
+    B: np.ndarray
+    A_class: np.ndarray
+    B_class: np.ndarray
     faults: tuple[str, ...]
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """A, B (B, 3, H, W) in [-1, 1], and the classes."""
+        return to_tensor(self.A), to_tensor(self.B), torch.from_numpy(self.A_class), torch.from_numpy(self.B_class)
 
 
 class PairLoader:
@@ -178,8 +184,8 @@ class PairLoader:
             ) from error
         if isinstance(content, UserError):
             raise content
-        a, b, a_class, b_class = map(torch.from_numpy, content[:-1])
-        return PairBatch(a, b, a_class, b_class, content[-1])
+        assert isinstance(content, PairBatch)
+        return content
 
 
 def _read_batches(dataset: AgingDataset, sampler: PairSampler, turns: slice, connection: Connection) -> None:
@@ -189,20 +195,17 @@ def _read_batches(dataset: AgingDataset, sampler: PairSampler, turns: slice, con
         sampler.start_at(*connection.recv())
         for pairs in islice(sampler, turns.start, None, turns.step):
             try:
-                *tensors, faults = _read(dataset, pairs)
+                connection.send(_read(dataset, pairs))
             except UserError as error:
                 connection.send(error)
-            else:
-                # Tensors would be sent through shared memory.
-                connection.send((*(tensor.numpy() for tensor in tensors), faults))
 
 
 def _read(dataset: AgingDataset, pairs: Sequence[PairIndex]) -> PairBatch:
     items: list[PairItem] = [dataset[pair] for pair in pairs]
     return PairBatch(
-        torch.stack([item.A for item in items]),
-        torch.stack([item.B for item in items]),
-        torch.tensor([item.A_class for item in items]),
-        torch.tensor([item.B_class for item in items]),
+        np.stack([item.A for item in items]),
+        np.stack([item.B for item in items]),
+        np.array([item.A_class for item in items]),
+        np.array([item.B_class for item in items]),
         tuple(fault for item in items for fault in item.faults),
     )

@@ -66,9 +66,8 @@ class TorchEngine(Engine):
 
     @torch.inference_mode()
     def encode(self, pixels: np.ndarray) -> Tensor:
-        images = torch.stack([to_tensor(portrait) for portrait in pixels]).to(self._device)
         with autocast(self._precision, self._device):
-            return self.generator.encode(images)
+            return self.generator.encode(to_tensor(pixels).to(self._device))
 
     @torch.inference_mode()
     def latents(self, codes: Tensor) -> Tensor:

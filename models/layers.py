@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Activation = Literal["lrelu", "relu"]
 
@@ -71,12 +72,27 @@ class PixelNorm(nn.Module):
     """Divides by the root mean square over the channels (dim 1) of feature maps or vectors."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.jit.is_tracing():
-            # OpenVINO computes this norm without storing the squares, which makes a frame 7 % faster in bfloat16.
-            power = torch.linalg.vector_norm(x, dim=1, keepdim=True).square() / x.shape[1]
-        else:
-            power = x.square().mean(dim=1, keepdim=True)
+        if not torch.jit.is_tracing():
+            return _PixelNorm.apply(x)
+        # OpenVINO computes this norm without storing the squares, which makes a frame 7 % faster in bfloat16.
+        power = torch.linalg.vector_norm(x, dim=1, keepdim=True).square() / x.shape[1]
         return x * torch.rsqrt(power + 1e-5)
+
+
+class _PixelNorm(torch.autograd.Function):
+    """It exists for speed: this gradient takes half the time of autograd's, which goes over the maps more often."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        inverse = torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-5)
+        ctx.save_for_backward(y := x * inverse, inverse)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        y, inverse = ctx.saved_tensors
+        return inverse * (gradient - y * (gradient * y).mean(dim=1, keepdim=True))
 
 
 class Blur(nn.Module):
@@ -160,14 +176,12 @@ class ModulatedConv2d(_StyledConv2d):
         return {"mlp_class_std": in_channels}
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
-        style = 1 + self.mlp_class_std(latent)
-        weight = self.weight * self.scale
-        power = style.square() @ weight.square().sum(dim=(2, 3)).t()
-        demodulation = torch.rsqrt(power + 1e-5)[:, :, None, None]
+        style = self.scale * (1 + self.mlp_class_std(latent))
+        power = style.square() @ self.weight.square().sum(dim=(2, 3)).t()
         x = x * style[:, :, None, None]
-        if not self.upsample:
-            return F.conv2d(_reflect(x), weight) * demodulation + self.bias
-        return self.blur(_upsampled_conv(x, weight) * demodulation + self.bias)
+        x = _upsampled_conv(x, self.weight) if self.upsample else F.conv2d(_reflect(x), self.weight)
+        x = x * torch.rsqrt(power + 1e-5)[:, :, None, None] + self.bias
+        return self.blur(x) if self.upsample else x
 
 
 class AdaptiveNormConv2d(_StyledConv2d):

@@ -68,6 +68,6 @@ def load_moments(adam: Adam, saved: Mapping[str, Any]) -> None:
 def _adam(groups: Mapping[float, list[nn.Parameter]], config: OptimizerConfig, *, capturable: bool) -> Adam:
     """Adam for parameters by the scale of their rate, which is that of the first epoch."""
     scaled = [{"params": parameters, "lr_scale": scale} for scale, parameters in groups.items()]
-    adam = Adam(scaled, lr=config.lr, betas=config.betas, capturable=capturable)
+    adam = Adam(scaled, lr=config.lr, betas=config.betas, capturable=capturable, fused=True)
     set_learning_rate(adam, config, epoch=1)
     return adam

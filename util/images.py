@@ -173,8 +173,8 @@ def write_image(path: Path, pixels: np.ndarray, facts: Facts | None = None) -> N
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> (3, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float().div_(127.5).sub_(1.0)
+    """(..., H, W, 3) uint8 -> (..., 3, H, W) float32 in [-1, 1], in the channels-last layout."""
+    return torch.from_numpy(pixels.copy()).movedim(-1, -3).float().div_(127.5).sub_(1.0)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:

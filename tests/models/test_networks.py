@@ -15,7 +15,7 @@ from models.checkpoint import adopt_weights
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
 from models.initialization import initialize_centered
-from models.layers import Blur, ModulatedConv2d
+from models.layers import Blur, ModulatedConv2d, PixelNorm
 from models.losses import LossWeights, discriminator_losses, fake_loss
 from models.openvino_engine import Network, convert
 from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
@@ -228,6 +228,14 @@ def test_modulated_convolution_equals_its_definition():
 def test_blur_is_twice_differentiable():
     blur = Blur(2).double()
     assert torch.autograd.gradgradcheck(blur, torch.randn(1, 2, 4, 4, dtype=torch.double, requires_grad=True))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 3, 4), (3, 6)])
+def test_pixel_norm_has_the_gradient_of_its_formula(shape):
+    x = torch.randn(shape, dtype=torch.double, requires_grad=True)
+    expected = x / (x.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(PixelNorm()(x), expected)
+    assert torch.autograd.gradcheck(PixelNorm(), x)
 
 
 def test_scales_see_a_pyramid():

@@ -25,6 +25,7 @@ from interface.visits import Visits
 from models.checkpoint import CheckpointFolder
 from models.face_parser import DEEPLAB_WEIGHTS, FaceParserName, choose_face_parser
 from models.model_folder import find_model, read_model_options
+from models.precision import fast_precision
 from models.transformer import AgeTransformer
 from options.app import app_parser
 from util.device import choose_device
@@ -78,7 +79,7 @@ def model_shelf(options: argparse.Namespace, device: torch.device) -> Shelf:
             name=name,
             weights=source_id(CheckpointFolder(folder).weights("latest", of_model.network)),
             transformer=AgeTransformer.from_pretrained(
-                folder, device=device, precision=options.precision, engine=options.engine
+                folder, device=device, precision=options.precision or fast_precision(device), engine=options.engine
             ),
             transform=of_model.transform(flip=False),
             load_size=of_model.loadSize,

@@ -25,7 +25,7 @@ from util.files import atomic_path
 
 logger = logging.getLogger(__name__)
 
-BENCHMARKS = ("convolution", "traversal", "photos", "batch", "training", "loading", "gpu")
+BENCHMARKS = ("convolution", "traversal", "photos", "page", "batch", "training", "loading", "gpu")
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("torch", "openvino", "numpy", "pillow", "dlib-bin")
 _ROUNDS = 3

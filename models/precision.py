@@ -17,6 +17,14 @@ def set_tf32(precision: Precision) -> None:
     torch.backends.cudnn.allow_tf32 = allowed
 
 
+def fast_precision(device: torch.device) -> Precision:
+    """bf16 where the device's hardware computes in it, otherwise fp32."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    has = torch.cpu.get_capabilities()
+    return "bf16" if device.type == "cpu" and (has.get("amx_bf16") or has.get("avx512_bf16")) else "fp32"
+
+
 def autocast(precision: Precision, device: torch.device, *, enabled: bool = True) -> torch.autocast:
     """Within it, networks compute in bfloat16 if that is the precision and it is `enabled`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and precision == "bf16")

@@ -27,5 +27,5 @@ def app_parser() -> CommandParser:
         default="auto",
         help="method that cuts the person out; auto uses deeplab if its weights are installed",
     )
-    add_engine_options(models)
+    add_engine_options(models, precision=None)
     return parser

@@ -179,10 +179,11 @@ def add_results_options(results: OptionGroup) -> None:
     )
 
 
-def add_engine_options(group: OptionGroup) -> None:
-    """Adds the options that say how the networks are computed."""
+def add_engine_options(group: OptionGroup, precision: Precision | None = "fp32") -> None:
+    """Adds the options that say how the networks are computed; the command chooses if there is no `precision`."""
+    by_itself = "" if precision else "; by itself bf16 where the device computes in it, otherwise fp32"
     group.add_argument(
-        "--precision", choices=get_args(Precision), default="fp32", help="precision of the networks' arithmetic"
+        "--precision", choices=get_args(Precision), default=precision, help=f"the networks' arithmetic{by_itself}"
     )
     group.add_argument(
         "--engine",
@@ -190,6 +191,10 @@ def add_engine_options(group: OptionGroup) -> None:
         default="auto",
         help="what runs the networks; auto takes OpenVINO on CPUs if it is installed, and otherwise PyTorch",
     )
+
+
+def add_compile_option(group: OptionGroup) -> None:
+    """Adds the option for long work."""
     group.add_argument(
         "--compile", action="store_true", help="compile PyTorch's decoder (torch.compile), for long work on a GPU"
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from options.base import (
     TRAINING_ONLY,
     CommandParser,
+    add_compile_option,
     add_engine_options,
     add_photo_options,
     add_results_options,
@@ -70,6 +71,7 @@ def evaluate_parser() -> CommandParser:
     add_results_options(run)
     run.add_argument("--random_seed", type=non_negative_int, default=0, help="seed of the age codes' noise")
     add_engine_options(run)
+    add_compile_option(run)
     return parser
 
 

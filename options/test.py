@@ -10,6 +10,7 @@ from pathlib import Path
 from options.base import (
     TRAINING_ONLY,
     CommandParser,
+    add_compile_option,
     add_engine_options,
     add_photo_options,
     add_results_options,
@@ -117,6 +118,7 @@ def test_parser() -> CommandParser:
         "--random_seed", type=integer(-1, 2**32 - 1), default=-1, help="seed of the noise; -1: a new one"
     )
     add_engine_options(results)
+    add_compile_option(results)
     results.add_argument(
         "--phase", type=relative_name, default="test", help="prefix of the class folders and of the results folder"
     )

@@ -13,6 +13,7 @@ from models.age_code import anchor_blends
 from models.engines import Engine, TorchEngine, choose_engine
 from models.generator import Generator, GeneratorConfig
 from models.openvino_engine import Network, convert, load_networks
+from models.precision import fast_precision
 from models.transformer import AgeTransformer, Series
 from tests.conftest import ROOT
 from util.device import limit_threads
@@ -175,6 +176,20 @@ def test_signals_are_handled_after_models_have_come_and_gone():
     command = [sys.executable, "-c", _MODELS_COME_AND_GO]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("device", "has", "precision"),
+    [
+        ("cpu", {"amx_bf16": True}, "bf16"),
+        ("cpu", {"avx512_bf16": True, "amx_bf16": False}, "bf16"),
+        ("cpu", {"avx512_f": True}, "fp32"),
+        ("mps", {"amx_bf16": True}, "fp32"),
+    ],
+)
+def test_bfloat16_is_chosen_where_the_device_has_it(monkeypatch, device, has, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    assert fast_precision(torch.device(device)) == precision
 
 
 def test_openvino_is_for_cpus(weights):

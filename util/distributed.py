@@ -77,6 +77,15 @@ def in_torchrun() -> bool:
     return dist.is_torchelastic_launched()
 
 
+def require_single_process() -> None:
+    """Raises UserError if torchrun started several processes, because each of them would do all of the work."""
+    if in_torchrun() and int(os.environ["WORLD_SIZE"]) > 1:
+        raise UserError(
+            "torchrun: only training, and test.py with --image_path_file, share their work among processes; "
+            "start this command with python instead"
+        )
+
+
 def is_main_process() -> bool:
     """Whether this process writes the files, or starts the one that does."""
     return not in_torchrun() or int(os.environ["RANK"]) == 0

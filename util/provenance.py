@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from util.distributed import require_single_process
 from util.errors import UserError
 from util.files import atomic_path, write_error
 
@@ -57,11 +58,16 @@ class Manifest:
         results_dir: where earlier versions kept their record.
         overwrite: whether other results may be replaced.
         part: this process's number among several that share the folder; each writes a file of its own.
+
+    Raises:
+        UserError: there are several processes, but this one has no number.
     """
 
     def __init__(self, folder: Path, results_dir: Path, *, overwrite: bool, part: int | None = None) -> None:
         self.folder = folder
         self.overwrite = overwrite
+        if part is None:
+            require_single_process()
         self._path = folder / (MANIFEST if part is None else f"manifest.{part}.jsonl")
         self._made: dict[Path, dict[str, Any]] = {}
         self._photos: dict[str, dict[str, Any]] = {}

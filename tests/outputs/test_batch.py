@@ -175,6 +175,15 @@ def test_processes_share_the_photos(folder):
     assert [line["photo"] for line in lines()[COUNT:]] == ["many/2.png"]
 
 
+def test_processes_do_not_make_one_page_together(folder):
+    with pytest.MonkeyPatch.context() as several:
+        several.setattr("util.distributed.in_torchrun", lambda: True)
+        several.setenv("WORLD_SIZE", "2")
+        with pytest.raises(UserError, match="start this command with python"):
+            Manifest(folder / "results", folder, overwrite=False)
+        Manifest(folder / "results", folder, overwrite=False, part=1)
+
+
 def test_the_record_of_an_earlier_version_protects_its_results(tmp_path):
     source, other = tmp_path / "a.png", tmp_path / "b.png"
     source.write_bytes(b"a")

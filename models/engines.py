@@ -82,7 +82,7 @@ class TorchEngine(Engine):
             except RuntimeError as error:
                 if self._decode == self.generator.decode:
                     raise
-                logger.warning("torch.compile failed (%s). The decoder runs without it.", _reason(error))
+                logger.warning("torch.compile failed (%s). The decoder runs without it.", reason_of(error))
                 self._decode = self.generator.decode
                 images = self._decode(features, latents)
         return to_pixels(images)
@@ -128,7 +128,7 @@ def choose_engine(
                     f"--engine openvino: cannot be imported ({error}); pip install openvino, or leave --engine out"
                 ) from error
         except RuntimeError as error:
-            reason = _reason(error)
+            reason = reason_of(error)
             if name == "openvino":
                 raise UserError(
                     f"--engine openvino: cannot run this network ({reason}); leave --engine out"
@@ -137,6 +137,6 @@ def choose_engine(
     return TorchEngine(load(), device, precision, compile=compile)
 
 
-def _reason(error: RuntimeError) -> str:
+def reason_of(error: RuntimeError) -> str:
     """The last line of a message, where both libraries name the cause."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]

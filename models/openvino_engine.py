@@ -18,7 +18,7 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor, nn
 
-from models.engines import Engine
+from models.engines import Engine, reason_of
 from models.generator import Generator, GeneratorConfig
 from models.precision import Precision
 from util.errors import UserError
@@ -58,12 +58,21 @@ class Network:
         self._lock = Lock()
 
     def __call__(self, *inputs: np.ndarray) -> np.ndarray:
-        """The output, in memory of its own."""
+        """The output, in memory of its own.
+
+        Raises:
+            UserError: OpenVINO cannot run it on inputs of these shapes.
+        """
+        shapes = [each.shape for each in inputs]
         with self._lock:
-            shapes = [each.shape for each in inputs]
-            if self._request is None or shapes != self._shapes:
-                self._request, self._shapes = self._compiled(shapes), shapes
-            return self._request.infer(inputs, share_inputs=True)[0]
+            try:
+                if self._request is None or shapes != self._shapes:
+                    self._request, self._shapes = self._compiled(shapes), shapes
+                return self._request.infer(inputs, share_inputs=True)[0]
+            except RuntimeError as error:
+                raise UserError(
+                    f"OpenVINO cannot run this network ({reason_of(error)}); give --engine torch"
+                ) from error
 
     def release(self) -> None:
         """Frees the memory that a call has worked in. The next call takes it again."""

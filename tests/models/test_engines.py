@@ -148,6 +148,12 @@ def test_a_network_that_openvino_cannot_run_falls_to_torch_with_one_warning(weig
         choose(weights)
 
 
+def test_a_picture_that_openvino_cannot_run_is_reported(weights):
+    engine = choose(weights)
+    with pytest.raises(UserError, match="--engine torch"):
+        engine.encode(PIXELS[:, :1, :1])
+
+
 _MODELS_COME_AND_GO = """
 import signal, sys
 import numpy as np

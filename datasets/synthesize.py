@@ -23,7 +23,7 @@ from datasets import ffhq_aging
 from datasets.population import class_jobs, raw_jobs, raw_labels, write_portrait
 from datasets.renderer.identity import sample_identity
 from datasets.renderer.portrait import draw
-from options.types import positive_int
+from options.types import path, positive_int
 from util.files import atomic_folder
 from util.images import write_image
 from util.progress import leave_signals_to_parent, run_all
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Draw synthetic people, each at many ages, with their parsing maps.", allow_abbrev=False
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write to")
+    parser.add_argument("--out", type=path, required=True, metavar="DIR", help="new folder to write to")
     parser.add_argument("--overwrite", action="store_true", help="replace the data set that --out holds")
     parser.add_argument("--identities", type=positive_int, default=100, metavar="N", help="people (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="number of the population, from 0 (default: 0)")

@@ -2,13 +2,20 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import get_args
 
 from models.discriminator import smallest_side
 from models.precision import Precision
 from options.base import CommandParser, add_shared_options, parse
-from options.types import boolean, non_negative_float, non_negative_int, non_negative_ints, positive_int
+from options.types import (
+    boolean,
+    non_negative_float,
+    non_negative_int,
+    non_negative_ints,
+    path,
+    positive_int,
+    relative_name,
+)
 from util.errors import UserError
 
 # A resumed run does not take these from its opt.txt, because they name the run, the task and the machine.
@@ -25,13 +32,13 @@ def train_parser() -> CommandParser:
     parser = CommandParser("train.py", "Train a model.")
     add_shared_options(parser)
     run = parser.group("training")
-    run.add_argument("--phase", default="train", help="prefix of the class folders")
+    run.add_argument("--phase", type=relative_name, default="train", help="prefix of the class folders")
     run.add_argument("--epochs", type=positive_int, default=400, help="last epoch")
     run.add_argument("--continue_train", "--continue_training", action="store_true", help="go on from --which_epoch")
     run.add_argument("--overwrite", action="store_true", help="replace the run or model that has this --name")
     run.add_argument(
         "--load_pretrain",
-        type=Path,
+        type=path,
         help="folder of a model to start from, whose --ngf may be a fraction of this one's",
     )
     run.add_argument("--seed", type=non_negative_int, default=0, help="seed of weights, pairs, crops and age codes")

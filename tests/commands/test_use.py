@@ -9,12 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
+import download_models
+import export
+from datasets import create_dataset, synthesize
 from models.age_code import anchor_blends, traversal_blends
 from models.checkpoint import CheckpointFolder
 from models.engines import TorchEngine
 from models.generator import Generator, GeneratorConfig
 from models.transformer import AgeTransformer
 from options.test import test_parser as make_test_parser
+from options.train import train_parser
 from tests.conftest import CLASSES, write_dataset
 from util.errors import UserError
 from util.provenance import MANIFEST
@@ -248,12 +252,34 @@ def test_a_value_out_of_bounds_names_its_range(capsys, option, value, bounds):
     assert bounds in message
 
 
-@pytest.mark.parametrize("option", ["--results_dir", "--image_path_file", "--dataroot", "--checkpoints_dir"])
-def test_an_empty_path_is_refused(capsys, option):
+@pytest.mark.parametrize(
+    ("parser", "options"),
+    [
+        (make_test_parser, "--results_dir --image_path_file --dataroot --checkpoints_dir"),
+        (train_parser, "--load_pretrain"),
+        (export.parser, "--checkpoints_dir --out"),
+        (create_dataset.parser, "--folder --labels_file --out"),
+        (synthesize.parser, "--out"),
+        (download_models.parser, "--out"),
+    ],
+)
+def test_an_empty_path_is_refused(capsys, parser, options):
     """An unset variable of a script must not mean the current folder."""
-    with pytest.raises(SystemExit):
-        make_test_parser().parse_args([option, ""])
-    assert f"argument {option}: is empty" in capsys.readouterr().err
+    for option in options.split():
+        with pytest.raises(SystemExit):
+            parser().parse_args([option, ""])
+        assert f"argument {option}: is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("parser", "options"), [(train_parser, "--name --phase"), (export.parser, "--name --which_epoch")]
+)
+def test_a_name_does_not_lead_out_of_its_folder(capsys, parser, options):
+    for option in options.split():
+        for name in ("", "../evil"):
+            with pytest.raises(SystemExit):
+                parser().parse_args([option, name])
+            assert f"argument {option}: '{name}' is not a name" in capsys.readouterr().err
 
 
 def test_values_within_bounds():

@@ -24,7 +24,7 @@ from functools import partial
 from data.age_classes import ANCHORS, age_range
 from datasets import ffhq_aging
 from datasets.ffhq_aging import DateError, Labels, RowError
-from options.types import path, positive_int
+from options.types import integer, path
 from util.files import atomic_folder
 from util.progress import run_all
 
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="make hard links instead of copies: they take no space, but work only within one disk",
     )
-    parser.add_argument("--workers", type=positive_int, default=8, help="files copied at a time (default: 8)")
+    parser.add_argument("--workers", type=integer(1, 1024), default=8, help="files copied at a time (default: 8)")
     return parser
 
 

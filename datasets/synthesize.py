@@ -23,7 +23,7 @@ from datasets import ffhq_aging
 from datasets.population import class_jobs, raw_jobs, raw_labels, write_portrait
 from datasets.renderer.identity import sample_identity
 from datasets.renderer.portrait import draw
-from options.types import path, positive_int
+from options.types import integer, path, positive_int
 from util.files import atomic_folder
 from util.images import write_image
 from util.progress import leave_signals_to_parent, run_all
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         help="share of the people kept for test (default: 0.1)",
     )
     parser.add_argument(
-        "--workers", type=positive_int, default=os.cpu_count() or 1, help="processes (default: one for each core)"
+        "--workers", type=integer(1, 1024), default=os.cpu_count() or 1, help="processes (default: one for each core)"
     )
     parser.add_argument(
         "--contact_sheet",

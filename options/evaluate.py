@@ -21,7 +21,7 @@ from options.types import limit, non_negative_int, path, positive_int, relative_
 _NEEDS = {
     "in_the_wild": ("photos",),
     **dict.fromkeys(("face", "parser"), ("in_the_wild",)),
-    **dict.fromkeys(("phase", "ntest", "train_people", "traversal_steps"), ("paired",)),
+    **dict.fromkeys(("phase", "ntest", "max_dataset_size", "train_people", "traversal_steps"), ("paired",)),
 }
 
 _SCORES_DEPEND_ON = (

@@ -89,6 +89,9 @@ def main() -> int:
         raise UserError(f"--seed {options.seed}: give 0 or more")
     if not _SMALLEST <= options.size <= _LARGEST:
         raise UserError(f"--size {options.size}: must be from {_SMALLEST} to {_LARGEST}")
+    for name in ("together", "paired", "test_fraction"):
+        if options.layout == "raw" and getattr(options, name) != parser().get_default(name):
+            raise UserError(f"--{name}: has no effect on --layout raw, which has no training folders; leave it out")
     with atomic_folder(options.out, overwrite=options.overwrite) as folder:
         draw_population(options, folder)
     logger.info("done: %s", options.out)

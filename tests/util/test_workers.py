@@ -12,7 +12,7 @@ import cv2
 
 from tests.conftest import ROOT
 from util.errors import UserError
-from util.workers import OrderedWorkers, become_worker, start_worker
+from util.workers import OrderedWorkers, become_worker
 
 logger = logging.getLogger("work")
 
@@ -51,9 +51,8 @@ def serve(connection) -> None:
 
 
 def test_a_worker_that_nobody_ends_does_not_hold_the_command_up():
-    code = (
-        "from tests.util.test_workers import serve, start_worker; start_worker(serve)[1].recv(); raise SystemExit(7)"
-    )
+    start = "from util.workers import start_worker; from tests.util.test_workers import serve"
+    code = f"{start}; start_worker(serve)[1].recv(); raise SystemExit(7)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30, check=False)
     assert done.returncode == 7
 

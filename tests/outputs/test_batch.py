@@ -20,6 +20,7 @@ from tests.conftest import ROOT, write_dataset
 from util.errors import UserError
 from util.files import FolderError
 from util.images import write_image
+from util.progress import progress
 from util.provenance import FAILURES, MANIFEST, Manifest, Source
 
 COUNT = 6
@@ -116,6 +117,25 @@ def test_an_interrupted_batch_loses_nothing_and_goes_on(folder, monkeypatch, cap
     assert make("--nThreads", 1) == 0
     assert "6 of 6 photos done, 2 of them by an earlier command" in caplog.text
     assert sorted(line["photo"] for line in lines()) == [f"many/{number}.png" for number in range(COUNT)]
+
+
+def test_ctrl_c_before_the_first_frame_does_not_hang(folder, monkeypatch):
+    def interrupted(*frames, unit, **settings):
+        if unit == "frame":
+            raise KeyboardInterrupt
+        return progress(*frames, unit=unit, **settings)
+
+    monkeypatch.setattr("outputs.batch.progress", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make("--nThreads", 0)
+    assert not list(results().iterdir())
+
+
+def test_a_result_never_replaces_a_photo(folder):
+    parser = make_test_parser()
+    line = "--name tiny --gpu_ids -1 --image_path_file many --traverse --out many --overwrite"
+    with pytest.raises(UserError, match=r"many/0\.png: is a photo that its result would replace"):
+        use_photos(parse_test_options(parser, line.split()), parser, Path("many"))
 
 
 def test_what_has_changed_is_made_anew(folder):

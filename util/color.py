@@ -170,8 +170,9 @@ def _implied_profile(image: Image.Image, path: Path) -> bytes | None:
     if image.format in ("JPEG", "MPO") and "exif" in info:
         details = image.getexif().get_ifd(ExifTags.IFD.Exif)
         interop = image.getexif().get_ifd(ExifTags.IFD.Interop) if ExifTags.IFD.Interop in details else {}
-        # This is how cameras mark Adobe RGB, the "optional colour space" of DCF 2.0.
-        if str(interop.get(ExifTags.Interop.InteropIndex)).startswith("R03"):
+        # This is how cameras mark Adobe RGB, the "optional colour space" of DCF 2.0; some write 2 as colour space.
+        marked = str(interop.get(ExifTags.Interop.InteropIndex)).startswith("R03")
+        if marked or details.get(ExifTags.Base.ColorSpace) == 2:
             return _matrix_profile(_ADOBE_RGB_POINTS, _ADOBE_RGB_CURVE)
     return None
 

@@ -204,6 +204,14 @@ def test_processes_do_not_make_one_page_together(folder):
         Manifest(folder / "results", folder, overwrite=False, part=1)
 
 
+def test_a_claim_of_a_command_that_failed_is_no_result(tmp_path, caplog):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+        manifest = Manifest(tmp_path / "results", tmp_path, overwrite=False)
+        manifest.claim([tmp_path / "results" / "index.html"], Source(tmp_path / name), {})
+    assert not caplog.records
+
+
 def test_the_record_of_an_earlier_version_protects_its_results(tmp_path):
     source, other = tmp_path / "a.png", tmp_path / "b.png"
     source.write_bytes(b"a")

@@ -205,6 +205,9 @@ def test_cameras_mark_adobe_rgb_without_a_profile(tmp_path):
     exif.get_ifd(0x8769)[0xA005] = {1: "R98"}
     path = saved(tmp_path / "DSC2.jpg", "RGB", (144, 255, 60), exif=exif, quality=98, subsampling=0)
     assert np.abs(np.subtract(first_pixel(path), (144, 255, 60))).max() <= 3
+    exif.get_ifd(0x8769)[0xA001] = 2
+    path = saved(tmp_path / "DSC3.jpg", "RGB", (144, 255, 60), exif=exif, quality=98, subsampling=0)
+    assert np.abs(np.subtract(first_pixel(path), (0, 255, 0))).max() <= 6
 
 
 def test_primaries_of_heic_without_a_profile(tmp_path):

@@ -178,7 +178,6 @@ def _warn_of_idle_options(options: argparse.Namespace, parser: CommandParser) ->
     visdom, mode = options.display_id, options.resize_or_crop
     for is_idle, names, reason in (
         (not starts_from_a_model, "which_epoch", "without --continue_train or --load_pretrain"),
-        (options.debug, "epochs print_freq display_freq save_display_freq", "with --debug: one epoch, all shown"),
         (options.no_html, "save_display_freq", "with --no_html"),
         (not visdom, "display_port display_winsize display_single_pane_ncols", "with --display_id 0"),
         (not visdom and not options.tensorboard, "display_freq", "with --display_id 0, without --tensorboard"),

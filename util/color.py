@@ -43,15 +43,16 @@ def to_srgb(image: Image.Image, background: int, path: Path) -> Image.Image:
         background: grey value, 0 to 255, that shows through transparent pixels.
         path: its file, for messages and for declarations that Pillow does not read.
     """
-    profile = image.info.get("icc_profile") or _implied_profile(image, path)
     if image.format in ("JPEG", "MPO") and image.mode == "CMYK" and "adobe" not in image.info:
         # Pillow inverts the ink of every CMYK JPEG. Only Adobe's files, which say so, store it inverted.
         image = Image.fromarray(255 - np.asarray(image), "CMYK")
     colors, alpha = _split(_to_eight_bits(image))
     try:
+        profile = image.info.get("icc_profile") or _implied_profile(image, path)
         if profile or colors.mode == "LAB":
             colors = _convert_by_profile(colors, profile)
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+    # Declared numbers may be impossible: a gamma of 0.00001, or three equal primaries.
+    except (ImageCms.PyCMSError, OSError, ValueError, struct.error) as error:
         logger.warning("%s: its colour profile cannot be used (%s); its colours are read as sRGB", path, error)
     colors = colors.convert("RGB")
     if alpha is None:

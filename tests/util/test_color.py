@@ -279,6 +279,12 @@ def test_profiles_and_coded_primaries_that_pillow_does_not_read(tmp_path):
     assert np.abs(np.subtract(first_pixel(avif), (255, 0, 0))).max() <= 6
 
 
+@pytest.mark.parametrize("chunk", [{"gAMA": struct.pack(">I", 1)}, {"cHRM": struct.pack(">8I", *[31270, 32900] * 4)}])
+def test_impossible_declarations_are_reported_and_the_colours_stay(tmp_path, caplog, chunk):
+    assert first_pixel(png_with(tmp_path / "a.png", (200, 30, 60), **chunk)) == [200, 30, 60]
+    assert "its colour profile cannot be used" in caplog.text
+
+
 def test_coded_curves(tmp_path, caplog):
     linear = png_with(tmp_path / "linear.png", (55, 55, 55), cICP=bytes((1, 8, 0, 1)))
     assert np.abs(np.subtract(first_pixel(linear), 128)).max() <= 1

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from options.types import path
 from util.download import PublishedFile, download, is_complete
 from util.http import Network
 
@@ -67,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path,
         default=Path(__file__).parent,
         metavar="DIR",
         help="put checkpoints/, deeplab_model/ and util/ under this folder instead of beside this command",

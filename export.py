@@ -12,6 +12,7 @@ from models.checkpoint import CheckpointFolder, load_weights
 from models.generator import Generator
 from models.model_folder import ModelOptions, find_model, read_model_options
 from models.onnx_export import check_onnx, export_onnx
+from options.types import path, relative_name
 from util.files import atomic_folder
 
 logger = logging.getLogger(__name__)
@@ -25,13 +26,17 @@ def parser() -> argparse.ArgumentParser:
         usage="export.py [options]; export.py --help lists them",
         allow_abbrev=False,
     )
-    parser.add_argument("--name", required=True, help="model: a folder below --checkpoints_dir")
     parser.add_argument(
-        "--checkpoints_dir", type=Path, default=Path("checkpoints"), metavar="PATH", help="folder of the models"
+        "--name", type=relative_name, required=True, metavar="NAME", help="model: a folder below --checkpoints_dir"
     )
-    parser.add_argument("--which_epoch", default="latest", metavar="NAME", help="checkpoint: latest or an epoch")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the files (default: results/<name>/onnx_<epoch>)"
+        "--checkpoints_dir", type=path, default=Path("checkpoints"), metavar="PATH", help="folder of the models"
+    )
+    parser.add_argument(
+        "--which_epoch", type=relative_name, default="latest", metavar="NAME", help="checkpoint: latest or an epoch"
+    )
+    parser.add_argument(
+        "--out", type=path, metavar="DIR", help="folder of the files (default: results/<name>/onnx_<epoch>)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")
     return parser

@@ -113,6 +113,8 @@ def output_names(photos: Sequence[Path], endings: Sequence[str], *, ascii_only: 
             here also differ with a face's number before the ending, because no ending begins with such a number.
         ascii_only: whether names are spelled in plain ASCII, for old players and web servers.
     """
+    # Numbered pictures lie in a folder, whose name must not be another photo's file.
+    endings = [ending.split("/")[0] for ending in endings]
     taken: set[str] = set()
     names = []
     for photo in photos:

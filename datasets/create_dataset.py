@@ -24,7 +24,7 @@ from functools import partial
 from data.age_classes import ANCHORS, age_range
 from datasets import ffhq_aging
 from datasets.ffhq_aging import DateError, Labels, RowError
-from options.types import positive_int
+from options.types import integer, path
 from util.files import atomic_folder
 from util.progress import run_all
 
@@ -53,23 +53,23 @@ def parser() -> argparse.ArgumentParser:
         description="Sort FFHQ-Aging's pictures by gender and age into males/ and females/.", allow_abbrev=False
     )
     parser.add_argument(
-        "--folder", type=Path, required=True, help=f"the raw data: {ffhq_aging.FOLDER}, or the folder that holds it"
+        "--folder", type=path, required=True, help=f"the raw data: {ffhq_aging.FOLDER}, or the folder that holds it"
     )
-    parser.add_argument("--labels_file", type=Path, required=True, metavar="CSV", help="FFHQ-Aging's labels")
+    parser.add_argument("--labels_file", type=path, required=True, metavar="CSV", help="FFHQ-Aging's labels")
     parser.add_argument(
         "--train_split", type=int, default=69000, help="number of the first test picture (default: 69000)"
     )
     parser.add_argument(
         "--classes", nargs="+", default=ANCHORS, metavar="CLASS", help=f"age groups to keep: {', '.join(ANCHORS)}"
     )
-    parser.add_argument("--out", type=Path, default=Path(), help="where males/ and females/ go (default: here)")
+    parser.add_argument("--out", type=path, default=Path(), help="where males/ and females/ go (default: here)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing males/ and females/")
     parser.add_argument(
         "--link",
         action="store_true",
         help="make hard links instead of copies: they take no space, but work only within one disk",
     )
-    parser.add_argument("--workers", type=positive_int, default=8, help="files copied at a time (default: 8)")
+    parser.add_argument("--workers", type=integer(1, 1024), default=8, help="files copied at a time (default: 8)")
     return parser
 
 

@@ -25,10 +25,10 @@ _MOST_OCCLUDED, _OTHER_EYE_MOST_OCCLUDED = 90, 50  # percent of an eye
 # Spreadsheets turn '3-6' or '12.4' into dates, in the user's language: 06-Mar, 6. Mrz, March 6, 2024, 3月6日, 3/6,
 # 06.03.2024, 2024-03-06, or the number of days since 1900.
 _DATE = re.compile(
-    r"\d{1,2}[-./ ]+[^\W\d_]{3,}.*|[^\W\d_]{3,}[-./, ]+(.+ )?\d.*|.*\d月\d+日.*|\d{1,2}[/.]\d{1,2}"
-    r"|\d{1,4}([-./])\d{1,2}\2\d{1,4}\b.*|0\d-\d\d|\d{5}([.,]0+)?"
+    r"\d{1,2}[-./ ]+[^\W\d_]{3,}.*|[^\W\d_]{3,}[-./, ]+(.+ )?\d.*|.*\d[月월] ?\d+[日일].*|\d{1,2}[/.]\d{1,2}\.?"
+    r"|\d{1,4}([-./])\d{1,2}\2\d{1,4}(\b|T).*|(20)?0\d-\d\d|\d{5}([.,]0+)?"
 )
-_NUMBER = re.compile(r"(?:.*/)?(\d{1,9})(?:[.,]0{1,2})?(?:\.png)?", re.ASCII)
+_NUMBER = re.compile(r"(?:.*/)?(\d{1,9})(?:[.,]0{1,2})?(?:\.(?:png|jpe?g))?", re.ASCII)
 _GENDERS = {"male": "male", "m": "male", "female": "female", "f": "female"}
 # The largest value that a column can have. A spreadsheet that takes the point for a thousands separator turns 0.607
 # into 607.
@@ -113,8 +113,8 @@ def parse_row(row: Mapping[str, str | None]) -> Labels:
         RowError: a value is missing or does not fit its column.
     """
     age, gender, image = (_text(row, column) for column in ("age_group", "gender", "image_number"))
-    # People type any Unicode dash, and an apostrophe that keeps a spreadsheet from making a date.
-    cluster = re.sub(r"\s*[-\u2010-\u2015\u2212]\s*", "-", age).strip("'\"` ")
+    # People type any Unicode dash, and an apostrophe or ="3-6", which keep a spreadsheet from making a date.
+    cluster = re.sub(r"\s*[-\u2010-\u2015\u2212]\s*", "-", age).strip("='\"` ")
     if cluster not in CLUSTERS:
         raise _fault("age_group", age, f"none of {', '.join(CLUSTERS)}")
     if gender.lower() not in _GENDERS:

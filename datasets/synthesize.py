@@ -23,7 +23,7 @@ from datasets import ffhq_aging
 from datasets.population import class_jobs, raw_jobs, raw_labels, write_portrait
 from datasets.renderer.identity import sample_identity
 from datasets.renderer.portrait import draw
-from options.types import positive_int
+from options.types import integer, path, positive_int
 from util.files import atomic_folder
 from util.images import write_image
 from util.progress import leave_signals_to_parent, run_all
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Draw synthetic people, each at many ages, with their parsing maps.", allow_abbrev=False
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write to")
+    parser.add_argument("--out", type=path, required=True, metavar="DIR", help="new folder to write to")
     parser.add_argument("--overwrite", action="store_true", help="replace the data set that --out holds")
     parser.add_argument("--identities", type=positive_int, default=100, metavar="N", help="people (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="number of the population, from 0 (default: 0)")
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         help="share of the people kept for test (default: 0.1)",
     )
     parser.add_argument(
-        "--workers", type=positive_int, default=os.cpu_count() or 1, help="processes (default: one for each core)"
+        "--workers", type=integer(1, 1024), default=os.cpu_count() or 1, help="processes (default: one for each core)"
     )
     parser.add_argument(
         "--contact_sheet",
@@ -89,6 +89,9 @@ def main() -> int:
         raise UserError(f"--seed {options.seed}: give 0 or more")
     if not _SMALLEST <= options.size <= _LARGEST:
         raise UserError(f"--size {options.size}: must be from {_SMALLEST} to {_LARGEST}")
+    for name in ("together", "paired", "test_fraction"):
+        if options.layout == "raw" and getattr(options, name) != parser().get_default(name):
+            raise UserError(f"--{name}: has no effect on --layout raw, which has no training folders; leave it out")
     with atomic_folder(options.out, overwrite=options.overwrite) as folder:
         draw_population(options, folder)
     logger.info("done: %s", options.out)

@@ -165,7 +165,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
             f"{path}: holds more than plain tensors; it is not loaded, since that could run code. If you trust it, "
             "save its weights alone: torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW_FILE)"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: truncated or damaged ({_first_line(error)}); download or copy it again") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}, not a dictionary of tensors")
@@ -254,4 +254,4 @@ def _remedy(name: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).split("\n")[0].split(". ")[0]
+    return str(error).split("\n")[0].split(". ")[0] or "it ends too early"

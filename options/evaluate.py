@@ -15,13 +15,13 @@ from options.base import (
     parse,
 )
 from options.non_default import check_effects, non_default_values
-from options.types import limit, non_negative_int, path, positive_int, relative_name
+from options.types import integer, limit, non_negative_int, path, relative_name
 
 # An option has an effect only if one of these others is given.
 _NEEDS = {
     "in_the_wild": ("photos",),
     **dict.fromkeys(("face", "parser"), ("in_the_wild",)),
-    **dict.fromkeys(("phase", "ntest", "train_people", "traversal_steps"), ("paired",)),
+    **dict.fromkeys(("phase", "ntest", "max_dataset_size", "train_people", "traversal_steps"), ("paired",)),
 }
 
 _SCORES_DEPEND_ON = (
@@ -67,7 +67,7 @@ def evaluate_parser() -> CommandParser:
         default=500,
         help="compare with the nearest of at most this many training people; 0 leaves this baseline out",
     )
-    run.add_argument("--traversal_steps", type=positive_int, default=5, help="steps from one class to the next")
+    run.add_argument("--traversal_steps", type=integer(1, 1000), default=5, help="steps from one class to the next")
     add_results_options(run)
     run.add_argument("--random_seed", type=non_negative_int, default=0, help="seed of the age codes' noise")
     add_engine_options(run)

@@ -17,6 +17,12 @@ def non_default_values(options: argparse.Namespace, parser: CommandParser, names
     return {name: value_text(value) for name, value in values.items() if value != parser.get_default(name)}
 
 
+def warn_of_idle(options: argparse.Namespace, parser: CommandParser, names: Collection[str], reason: str) -> None:
+    """Warns of the options among `names` that differ from their defaults, but have no effect for a reason."""
+    for name in non_default_values(options, parser, names):
+        logger.warning("--%s: has no effect %s", name, reason)
+
+
 def check_effects(options: argparse.Namespace, parser: CommandParser, needs: Mapping[str, Collection[str]]) -> None:
     """Reports options without effect. A flag or request that would be ignored is an error, other values a warning.
 

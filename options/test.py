@@ -18,7 +18,7 @@ from options.base import (
     find_model,
     parse,
 )
-from options.non_default import check_effects, non_default_values
+from options.non_default import check_effects, non_default_values, warn_of_idle
 from options.types import ages, frame_rate, integer, limit, number, path, positive_int, relative_name
 from util.errors import UserError
 from util.opt_file import value_text
@@ -35,7 +35,12 @@ _SERIES_ACTIONS = ("traverse", "compare_to_trained_outputs")
 _VIDEO_FORMATS = ("mp4", "gif", "webp")
 # With such an ending, --out names a file.
 _FILE_SUFFIXES = (".png", ".jpg", ".jpeg", *(f".{name}" for name in _VIDEO_FORMATS))
-_PAGE_OPTIONS = ("debug_mode", "how_many", "ntest")
+_PAGE_OPTIONS = ("debug_mode", "how_many", "ntest", "max_dataset_size")
+# The portrait that a model would get does not depend on these.
+_MADE_BY_MODEL = (
+    *("which_epoch", "random_seed", "engine", "precision", "compile"),
+    *("no_metadata", "no_moving_avg", "no_cond_noise", "verbose"),
+)
 # An option has an effect only if one of these others is given.
 _NEEDS = {
     **dict.fromkeys(("image_path_file", "in_the_wild", "ascii_names"), _PHOTO_ACTIONS),
@@ -142,8 +147,14 @@ def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None)
     _check_out(options, parser)
     check_effects(options, parser, _NEEDS)
     _choose_format(options, parser)
-    for name in non_default_values(options, parser, _PAGE_OPTIONS) if options.image_path_file else ():
-        logger.warning("--%s: has no effect on photos; it is for the page of test images", name)
+    if options.image_path_file:
+        warn_of_idle(options, parser, _PAGE_OPTIONS, "on photos; it is for the page of test images")
+    if options.portrait:
+        warn_of_idle(options, parser, _MADE_BY_MODEL, "on --portrait, which needs no model")
+    if options.ages and not options.compare_to_trained_outputs:
+        warn_of_idle(options, parser, ["interp_step"], "beside --ages, which names every picture")
+    if out_file(options):
+        warn_of_idle(options, parser, ["ascii_names"], "on --out, whose file keeps its name")
     if options.compare_to_trained_outputs:
         if options.ages and not options.deploy:
             raise UserError("--ages: has no effect on the series of --compare_to_trained_outputs; leave it out")

@@ -2,13 +2,23 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import get_args
 
 from models.discriminator import smallest_side
 from models.precision import Precision
 from options.base import CommandParser, add_shared_options, parse
-from options.types import boolean, non_negative_float, non_negative_int, non_negative_ints, positive_int
+from options.non_default import warn_of_idle
+from options.types import (
+    boolean,
+    integer,
+    non_negative_float,
+    non_negative_int,
+    non_negative_ints,
+    path,
+    positive_int,
+    relative_name,
+)
+from util.distributed import is_main_process
 from util.errors import UserError
 
 # A resumed run does not take these from its opt.txt, because they name the run, the task and the machine.
@@ -25,13 +35,13 @@ def train_parser() -> CommandParser:
     parser = CommandParser("train.py", "Train a model.")
     add_shared_options(parser)
     run = parser.group("training")
-    run.add_argument("--phase", default="train", help="prefix of the class folders")
+    run.add_argument("--phase", type=relative_name, default="train", help="prefix of the class folders")
     run.add_argument("--epochs", type=positive_int, default=400, help="last epoch")
     run.add_argument("--continue_train", "--continue_training", action="store_true", help="go on from --which_epoch")
     run.add_argument("--overwrite", action="store_true", help="replace the run or model that has this --name")
     run.add_argument(
         "--load_pretrain",
-        type=Path,
+        type=path,
         help="folder of a model to start from, whose --ngf may be a fraction of this one's",
     )
     run.add_argument("--seed", type=non_negative_int, default=0, help="seed of weights, pairs, crops and age codes")
@@ -115,9 +125,11 @@ def train_parser() -> CommandParser:
     )
 
     discriminator = parser.group("discriminator")
-    discriminator.add_argument("--n_layers_D", type=positive_int, default=6, help="blocks, each halving the picture")
-    discriminator.add_argument("--ndf", type=positive_int, default=64, help="channels of the first layer")
-    discriminator.add_argument("--num_D", type=positive_int, default=1, help="scales of the picture pyramid")
+    discriminator.add_argument(
+        "--n_layers_D", type=integer(1, 11), default=6, help="blocks, each halving the picture"
+    )
+    discriminator.add_argument("--ndf", type=integer(1, 4096), default=64, help="channels of the first layer")
+    discriminator.add_argument("--num_D", type=integer(1, 11), default=1, help="scales of the picture pyramid")
     return parser
 
 
@@ -152,7 +164,27 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
     for name in ("load_pretrain", "overwrite"):
         if options.continue_train and getattr(options, name):
             raise UserError(f"--{name}: starts a new run; leave it out with --continue_train")
+    if is_main_process():
+        _warn_of_idle_options(options, parser)
     source, target = options.load_pretrain, options.checkpoints_dir / options.name
     if options.overwrite and source and source.resolve() == target.resolve():
         raise UserError(f"--load_pretrain {source}: --overwrite would delete it; choose another --name")
     return options
+
+
+def _warn_of_idle_options(options: argparse.Namespace, parser: CommandParser) -> None:
+    """Warns of options that others make ineffective."""
+    starts_from_a_model = options.continue_train or options.load_pretrain
+    visdom, mode = options.display_id, options.resize_or_crop
+    for is_idle, names, reason in (
+        (not starts_from_a_model, "which_epoch", "without --continue_train or --load_pretrain"),
+        (options.no_html, "save_display_freq", "with --no_html"),
+        (not visdom, "display_port display_winsize display_single_pane_ncols", "with --display_id 0"),
+        (not visdom and not options.tensorboard, "display_freq", "with --display_id 0, without --tensorboard"),
+        (not options.lambda_id, "lambda_id_warmup", "with --lambda_id 0"),
+        (not options.lambda_r1, "r1_interval", "with --lambda_r1 0"),
+        (not options.sort_classes, "sort_order", "with --sort_classes false, which finds the classes"),
+        (not mode.endswith("and_crop"), "loadSize", f"with --resize_or_crop {mode}"),
+    ):
+        if is_idle:
+            warn_of_idle(options, parser, names.split(), reason)

@@ -123,11 +123,11 @@ class Batch:
             try:
                 for part, frames in self._with_frames(parts()):
                     pixels = part.people.pixels
-                    feed = _Feed(max(_LEAST_FRAMES_WAITING, _MOST_WAITING // pixels[0].nbytes))
-                    part.work.jobs.append(writers.submit(_write, self._maker, part, feed, staged))
                     total = len(pixels) * len(self._blends)
                     shown = {"total": total, "unit": "frame", "leave": False, "disable": self._silent}
-                    feed.send(progress(frames, **shown))
+                    with _Feed(max(_LEAST_FRAMES_WAITING, _MOST_WAITING // pixels[0].nbytes)) as feed:
+                        part.work.jobs.append(writers.submit(_write, self._maker, part, feed, staged))
+                        feed.send(progress(frames, **shown))
                     commit()
                 writers.shutdown()
                 commit()
@@ -199,22 +199,27 @@ class _StoppedError(Exception):
 
 
 class _Feed:
-    """The frames of a portrait on their way to the thread that writes them, of which few may wait."""
+    """The frames of a portrait on their way to the thread that writes them, of which few may wait.
+
+    It is a context manager, whose end is the end of the frames, so that the thread never waits for a sender that has
+    failed or was interrupted.
+    """
 
     def __init__(self, most_waiting: int) -> None:
         self._free = BoundedSemaphore(most_waiting)
         self._queue: SimpleQueue[np.ndarray | _StoppedError | None] = SimpleQueue()
 
+    def __enter__(self) -> "_Feed":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        self._queue.put(_StoppedError() if kind else None)
+
     def send(self, frames: Iterable[np.ndarray]) -> None:
         """Sends all frames, and waits as long as too many wait at the other end."""
-        end: _StoppedError | None = _StoppedError()
-        try:
-            for frame in frames:
-                self._free.acquire()
-                self._queue.put(frame)
-            end = None
-        finally:
-            self._queue.put(end)
+        for frame in frames:
+            self._free.acquire()
+            self._queue.put(frame)
 
     def frames(self) -> Iterator[np.ndarray]:
         """Yields the frames in the thread that writes them; raises `_StoppedError` if the sender has failed."""

@@ -72,6 +72,7 @@ def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path)
         manifest = Manifest(folder, options.results_dir, overwrite=options.overwrite, part=part)
         overview = Overview(options, folder, outputs, manifest) if len(photos) > 1 else None
         mine = tasks[processes.rank :: processes.count]
+        _keep_photos(photos, [path for output in outputs for name in names for path in output.paths(folder, name)])
         left = _not_done(options, outputs, folder, manifest, mine)
         failed = _make(options, outputs, folder, manifest, left) if left else 0
         all_failed, before = processes.total(torch.tensor([failed, len(mine) - len(left)])).tolist()
@@ -83,6 +84,14 @@ def use_photos(options: argparse.Namespace, parser: CommandParser, folder: Path)
             done = len(photos) - all_failed
             logger.info("%d of %d photos done%s; results in %s", done, len(photos), already, folder)
     return 1 if all_failed else 0
+
+
+def _keep_photos(photos: Sequence[Path], results: Sequence[Path]) -> None:
+    """Raises UserError if a result would replace a photo, even with --overwrite."""
+    originals = {photo.resolve() for photo in photos}
+    for result in results:
+        if result.resolve() in originals:
+            raise UserError(f"{result}: is a photo that its result would replace; choose another folder for results")
 
 
 def _not_done(

@@ -162,6 +162,8 @@ def planned_outputs(options: argparse.Namespace, parser: CommandParser) -> list[
     if options.deploy and options.full_progression:
         outputs.append(Output("deploy", [".png"], anchors, [listed], write_row, settings((*needed, "ages"))))
     elif options.deploy:
+        if len(set(labels)) < len(labels):
+            raise UserError(f"--ages {listed}: two of these would be one file; give different ages")
         outputs.append(Output("deploy", ["_input.png"], anchors[:0], [], write_input, shared))
         endings = [f"_{label}.png" for label in labels]
         outputs.append(Output("deploy", endings, anchors, labels, write_pictures, shared))

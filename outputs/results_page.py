@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data.classes import ClassImages, find_classes
+from data.photo_list import output_names
 from data.portrait import read_portrait
 from models.age_code import anchor_blends
 from models.transformer import AgeTransformer
@@ -43,11 +44,14 @@ def write_results(options: argparse.Namespace, parser: CommandParser, folder: Pa
     images, about = _in_turn(classes, options.how_many), model_facts(options)
     rows: list[list[Picture]] = []
     skipped = 0
-    for name, path in progress(images, unit="image"):
+    # The pictures of x.png and x.jpg, or of X.png, must not replace each other.
+    endings = [f"_{label}.png" for label in ("input", *options.sort_order)]
+    stems = output_names([Path(f"{name}_{path.name}") for name, path in images], endings)
+    for (name, path), stem in zip(progress(images, unit="image"), stems, strict=True):
         try:
             pixels = read_portrait(path).at_size(to_model_size)
             for row in _result_rows(options, transformer, name, pixels):
-                rows.append(_written(row, folder, stem=path.stem, name=name, about=about))
+                rows.append(_written(row, folder, stem=stem, shown=f"{path.stem} ({name})", about=about))
         except FolderError:
             raise
         except UserError as error:
@@ -105,12 +109,14 @@ def _result_rows(
     return [{label: resize(frame, options.output_size) for label, frame in row.items()} for row in rows]
 
 
-def _written(row: dict[str, np.ndarray], folder: Path, *, stem: str, name: str, about: Facts | None) -> list[Picture]:
-    """Writes a row's pictures below the page's folder."""
+def _written(
+    row: dict[str, np.ndarray], folder: Path, *, stem: str, shown: str, about: Facts | None
+) -> list[Picture]:
+    """Writes a row's pictures below the page's folder; `shown` is the input's caption."""
     pictures = []
     for label, pixels in row.items():
-        caption = f"{stem} ({name})" if label == "input" else label
-        pictures.append(Picture(f"images/{name}_{stem}_{label}.png", caption))
+        caption = shown if label == "input" else label
+        pictures.append(Picture(f"images/{stem}_{label}.png", caption))
         told = {**about, "ages": label} if about and label != "input" else None
         write_image(folder / pictures[-1].path, pixels, told)
     return pictures

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 # The picture mode that a profile of each colour space describes.
 _MODE_OF_SPACE = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
-_WHITE = {"L": (255,), "RGB": (255, 255, 255), "CMYK": (0, 0, 0, 0), "LAB": (255, 0, 0)}
+_WHITE = {"L": (255,), "RGB": (255, 255, 255), "CMYK": (0, 0, 0, 0), "LAB": (255, 128, 128)}
 _DARKEST_WHITE = 200  # The profiles of scanners miss 255 by a little.
 # Chromaticities x, y of white, red, green and blue.
 _SRGB_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
@@ -27,6 +27,9 @@ _CODED_POINTS = {
 # Parameters of ICC's parametric curves, type 3: a power with a straight foot.
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _ADOBE_RGB_CURVE = (563 / 256, 1.0, 0.0, 0.0, 0.0)
+# The same for codes of H.273. The curves of HDR screens, PQ and HLG, leave open how bright white is.
+_CODED_CURVES = {4: (2.2, 1.0, 0.0, 0.0, 0.0), 5: (2.8, 1.0, 0.0, 0.0, 0.0), 8: (1.0, 1.0, 0.0, 0.0, 0.0)}
+_HDR_CURVES = (16, 18)
 # ICC profiles refer to this white. Bradford's cone responses adapt colours that refer to another one.
 _D50 = np.array((0.9642, 1.0, 0.8249))
 _BRADFORD = np.array(((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296)))
@@ -40,15 +43,16 @@ def to_srgb(image: Image.Image, background: int, path: Path) -> Image.Image:
         background: grey value, 0 to 255, that shows through transparent pixels.
         path: its file, for messages and for declarations that Pillow does not read.
     """
-    profile = image.info.get("icc_profile") or _implied_profile(image, path)
     if image.format in ("JPEG", "MPO") and image.mode == "CMYK" and "adobe" not in image.info:
         # Pillow inverts the ink of every CMYK JPEG. Only Adobe's files, which say so, store it inverted.
         image = Image.fromarray(255 - np.asarray(image), "CMYK")
     colors, alpha = _split(_to_eight_bits(image))
     try:
+        profile = image.info.get("icc_profile") or _implied_profile(image, path)
         if profile or colors.mode == "LAB":
             colors = _convert_by_profile(colors, profile)
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+    # Declared numbers may be impossible: a gamma of 0.00001, or three equal primaries.
+    except (ImageCms.PyCMSError, OSError, ValueError, struct.error) as error:
         logger.warning("%s: its colour profile cannot be used (%s); its colours are read as sRGB", path, error)
     colors = colors.convert("RGB")
     if alpha is None:
@@ -145,14 +149,18 @@ def _implied_profile(image: Image.Image, path: Path) -> bytes | None:
     if image.format == "JPEG2000":
         before, _, box = _head(path, 1 << 20).partition(b"colr\2")
         return box[2 : int.from_bytes(before[-4:], "big") - 7] or None
-    # Codes of ITU-T H.273 for primaries. Pillow and pi-heif convert by the other codes, but not by this one.
-    code = info.get("nclx_profile", {}).get("color_primaries")
+    # Codes of ITU-T H.273 for primaries and curve. Pillow and pi-heif convert by the other codes, but not by these.
+    nclx = info.get("nclx_profile", {})
+    codes = nclx.get("color_primaries"), nclx.get("transfer_characteristics")
     if image.format == "AVIF":
-        code = int.from_bytes(_head(path, 1 << 20).partition(b"colrnclx")[2][:2], "big")
+        codes = struct.unpack(">HH", _head(path, 1 << 20).partition(b"colrnclx")[2][:4].rjust(4, b"\0"))
     elif image.format == "PNG" and "srgb" not in info:
-        code = int.from_bytes(_head(path, 1 << 12).partition(b"cICP")[2][:1], "big")
-    if code in _CODED_POINTS:
-        return _matrix_profile(_CODED_POINTS[code], _SRGB_CURVE)
+        codes = struct.unpack("BB", _head(path, 1 << 12).partition(b"cICP")[2][:2].rjust(2, b"\0"))
+    if codes[1] in _HDR_CURVES:
+        logger.warning("%s: is made for HDR screens and will look pale; export it as an ordinary JPEG or PNG", path)
+    if codes[0] in _CODED_POINTS or codes[1] in _CODED_CURVES:
+        points = _CODED_POINTS.get(codes[0], _SRGB_POINTS)
+        return _matrix_profile(points, _CODED_CURVES.get(codes[1], _SRGB_CURVE))
     if image.format == "PNG" and "srgb" not in info and ("gamma" in info or "chromaticity" in info):
         points = info.get("chromaticity", _SRGB_POINTS)
         curve = (1 / info["gamma"], 1.0, 0.0, 0.0, 0.0) if info.get("gamma") else _SRGB_CURVE
@@ -163,8 +171,9 @@ def _implied_profile(image: Image.Image, path: Path) -> bytes | None:
     if image.format in ("JPEG", "MPO") and "exif" in info:
         details = image.getexif().get_ifd(ExifTags.IFD.Exif)
         interop = image.getexif().get_ifd(ExifTags.IFD.Interop) if ExifTags.IFD.Interop in details else {}
-        # This is how cameras mark Adobe RGB, the "optional colour space" of DCF 2.0.
-        if str(interop.get(ExifTags.Interop.InteropIndex)).startswith("R03"):
+        # This is how cameras mark Adobe RGB, the "optional colour space" of DCF 2.0; some write 2 as colour space.
+        marked = str(interop.get(ExifTags.Interop.InteropIndex)).startswith("R03")
+        if marked or details.get(ExifTags.Base.ColorSpace) == 2:
             return _matrix_profile(_ADOBE_RGB_POINTS, _ADOBE_RGB_CURVE)
     return None
 

@@ -66,6 +66,10 @@ def _hide_interrupt_trace(kind: type[BaseException], error: BaseException, trace
     """Hides the traceback of Ctrl-C while modules are being imported, before `run_command` starts."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
+    elif isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+        # Some libraries that are written in C++, such as dlib, turn it into an error of their own.
+        sys.stderr.write("interrupted\n")
+        sys.exit(_INTERRUPTED)
     else:
         sys.__excepthook__(kind, error, trace)
 

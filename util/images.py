@@ -152,7 +152,10 @@ def _open(path: Path) -> Image.Image:
     tags = read_tags(path)
     try:
         check_tags(tags)
-        return Image.open(path, formats=_FORMATS)
+        image = Image.open(path, formats=_FORMATS)
+        # Pillow would map an uncompressed file of this name into memory, and mix up the rows of a TIFF on its side.
+        image.filename = ""
+        return image
     except UnidentifiedImageError:
         if not tags:
             raise

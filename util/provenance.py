@@ -182,7 +182,8 @@ class Manifest:
     ) -> None:
         for file in files:
             line = self._made.get(file)
-            if line and line["source"] != source.content and not self.overwrite:
+            # A command that failed has claimed files that it did not make.
+            if line and line["source"] != source.content and not self.overwrite and os.path.exists(file):
                 logger.warning("%s: is made anew, because %s has changed", file, source.path)
         outputs = {file.relative_to(self.folder).as_posix(): dict(settings) for file, settings in files.items()}
         line = {**name, "outputs": outputs, **facts, "place": source.place, "source": source.content}

@@ -1,5 +1,6 @@
 """Does work on many items in processes of its own, in order, and survives bad items and lost processes."""
 
+import atexit
 import logging
 import logging.handlers
 import multiprocessing
@@ -139,6 +140,9 @@ def start_worker(serve: Callable[..., None], *arguments: Any) -> tuple[BaseProce
     process = multiprocessing.Process(target=serve, args=(*arguments, theirs), daemon=True)
     with _signals_held():
         process.start()
+        # Python ends its processes by SIGTERM, which workers ignore, and then waits for them. Ctrl-C may come before
+        # the caller has noted this one.
+        atexit.register(process.kill)
     # Now only the worker holds this end, so that its death closes the pipe.
     theirs.close()
     return process, ours

@@ -1,5 +1,6 @@
 """test.py as a command: videos, rows, comparisons, and users' mistakes."""
 
+import re
 from fractions import Fraction
 from itertools import pairwise
 
@@ -9,12 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
+import download_models
+import export
+from datasets import create_dataset, synthesize
 from models.age_code import anchor_blends, traversal_blends
 from models.checkpoint import CheckpointFolder
 from models.engines import TorchEngine
 from models.generator import Generator, GeneratorConfig
 from models.transformer import AgeTransformer
+from options.test import parse_test_options
 from options.test import test_parser as make_test_parser
+from options.train import parse_train_options, train_parser
 from tests.conftest import CLASSES, write_dataset
 from util.errors import UserError
 from util.provenance import MANIFEST
@@ -140,6 +146,34 @@ def test_a_setting_without_effect_is_reported(use, photo):
         assert warning in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "idle"),
+    [
+        ("--traverse --ages 4,63 --interp_step 0.1", {"interp_step"}),
+        ("--portrait --engine torch --random_seed 3 --no_metadata", {"engine", "random_seed", "no_metadata"}),
+        ("--traverse --out me.png --ascii_names --max_dataset_size 3", {"ascii_names", "max_dataset_size"}),
+        ("--compare_to_trained_outputs --deploy --ages 4,63 --interp_step 0.1", set()),
+    ],
+)
+def test_every_setting_without_effect_is_named(tiny_model, tmp_path, monkeypatch, caplog, line, idle):
+    monkeypatch.chdir(tmp_path)
+    parse_test_options(make_test_parser(), f"--name {tiny_model} --image_path_file p.png {line}".split())
+    assert set(re.findall(r"--(\w+): has no effect", caplog.text)) == idle
+
+
+def test_every_setting_without_effect_on_training_is_named(monkeypatch, tmp_path, caplog):
+    monkeypatch.chdir(tmp_path)
+    line = "--display_id 0 --display_port 80 --display_freq 7 --no_html --save_display_freq 9 --which_epoch 3"
+    parse_train_options(train_parser(), f"{line} --lambda_r1 0 --r1_interval 4".split())
+    named = re.findall(r"--(\w+): has no effect", caplog.text)
+    assert sorted(set(named)) == [
+        *("display_freq", "display_port", "r1_interval", "save_display_freq", "which_epoch")
+    ]
+    caplog.clear()
+    parse_train_options(train_parser(), ["--display_port", "80", "--display_freq", "7", "--save_display_freq", "9"])
+    assert not caplog.records
+
+
 def test_models_are_listed(run, use, tiny_model, tmp_path):
     folder = tmp_path / "checkpoints" / "männer 2"
     folder.mkdir()
@@ -248,12 +282,49 @@ def test_a_value_out_of_bounds_names_its_range(capsys, option, value, bounds):
     assert bounds in message
 
 
-@pytest.mark.parametrize("option", ["--results_dir", "--image_path_file", "--dataroot", "--checkpoints_dir"])
-def test_an_empty_path_is_refused(capsys, option):
+@pytest.mark.parametrize(
+    ("parser", "options"),
+    [
+        (make_test_parser, "--results_dir --image_path_file --dataroot --checkpoints_dir"),
+        (train_parser, "--load_pretrain"),
+        (export.parser, "--checkpoints_dir --out"),
+        (create_dataset.parser, "--folder --labels_file --out"),
+        (synthesize.parser, "--out"),
+        (download_models.parser, "--out"),
+    ],
+)
+def test_an_empty_path_is_refused(capsys, parser, options):
     """An unset variable of a script must not mean the current folder."""
-    with pytest.raises(SystemExit):
-        make_test_parser().parse_args([option, ""])
-    assert f"argument {option}: is empty" in capsys.readouterr().err
+    for option in options.split():
+        with pytest.raises(SystemExit):
+            parser().parse_args([option, ""])
+        assert f"argument {option}: is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("parser", "options"),
+    [
+        (train_parser, "--n_layers_D --num_D --ndf"),
+        (create_dataset.parser, "--workers"),
+        (synthesize.parser, "--workers"),
+    ],
+)
+def test_a_number_is_bounded_by_what_a_machine_can_do(capsys, parser, options):
+    for option in options.split():
+        with pytest.raises(SystemExit):
+            parser().parse_args([option, "1000000"])
+        assert f"argument {option}: '1000000' is not a whole number from 1 to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("parser", "options"), [(train_parser, "--name --phase"), (export.parser, "--name --which_epoch")]
+)
+def test_a_name_does_not_lead_out_of_its_folder(capsys, parser, options):
+    for option in options.split():
+        for name in ("", "../evil"):
+            with pytest.raises(SystemExit):
+                parser().parse_args([option, name])
+            assert f"argument {option}: '{name}' is not a name" in capsys.readouterr().err
 
 
 def test_values_within_bounds():

@@ -142,9 +142,12 @@ def test_faulty_portraits(dataset):
 
 def test_images_without_a_map_are_left_out(dataset, caplog):
     (dataset / "train0-2" / "parsings" / "1.png").unlink()
+    for name in ("x.webp", "._0.png", "desktop.ini"):
+        (dataset / "train0-2" / name).touch()
     classes = find_classes(dataset, "train", CLASSES)
     assert [len(c.paths) for c in classes] == [3, 4, 4]
     assert "1 pictures have no parsing map" in caplog.text
+    assert "1 files are no PNG or JPEG pictures, such as x.webp" in caplog.text
     assert [len(c.paths) for c in find_classes(dataset, "train", CLASSES, most=2)] == [2, 2, 2]
 
 

@@ -192,6 +192,8 @@ def test_no_output_replaces_another():
     deploy = ("_portrait", "_0-2", "_15-19")
     assert named("a.png", "a_15-19.png", endings=deploy) == ["a", "a_15-19"]
     assert named("a.png", "a_15-19.png", endings=("", *deploy)) == ["a", "a_15-19_2"]
+    # Its folder of numbered pictures would have the name of the other one's video.
+    assert named("a.png", "a.mp4.png", endings=(".mp4", "/000.png", "/001.png")) == ["a", "a.mp4_2"]
 
 
 def test_names_in_plain_ascii():

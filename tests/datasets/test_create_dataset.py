@@ -273,6 +273,7 @@ def test_a_mistake_is_reported(run, raw, tmp_path, arguments, complaint):
     "text",
     [
         *("Mar-06", "3/6/2024", "06.03.2024", "2024/03/06", "2024-03-06 00:00:00", "3-6-2024", "03-06", "45357"),
+        *("2024-03-06T00:00:00", "06.03.", "2003-06", "3월 6일"),
         *("March 6, 2024", "Wednesday, March 6, 2024", "3月6日"),
     ],
 )
@@ -281,7 +282,7 @@ def test_dates_of_any_language_and_style_are_known_for_what_they_are(text):
         parse_row({**ROW, "age_group": text})
 
 
-@pytest.mark.parametrize("text", ["3-6", "3\u20136", "3 - 6", " 3\u22126 ", "'3-6"])
+@pytest.mark.parametrize("text", ["3-6", "3\u20136", "3 - 6", " 3\u22126 ", "'3-6", '="3-6"'])
 def test_age_groups_with_any_dash(text):
     assert parse_row({**ROW, "age_group": text}).cluster == "3-6"
 
@@ -293,6 +294,7 @@ def test_age_groups_with_any_dash(text):
         ("gender", " Female", "gender", "female"),
         ("image_number", "00012.PNG", "image", 12),
         ("image_number", "00000/00012.png", "image", 12),
+        ("image_number", "12.jpg", "image", 12),
         ("image_number", "12.0", "image", 12),
         ("image_number", "12,0", "image", 12),
         ("age_group_confidence", "0,607", "age_confidence", 0.607),

@@ -153,6 +153,7 @@ def test_raw_layout_is_that_of_ffhq_aging(run, tmp_path):
         (["--out", "x", "--layout", "faces"], "--layout"),
         (["--out", "x", "--seed", "-3"], "--seed"),
         (["--identities", "3"], "--out"),
+        (["--out", "x", "--layout", "raw", "--test_fraction", "0.5"], "--test_fraction: has no effect"),
     ],
 )
 def test_bad_options(run, arguments, complaint):

@@ -132,7 +132,8 @@ def test_broken_and_foreign_files(tmp_path, file, capsys):
     cases = {
         "missing.pth": (None, "no such file"),
         "truncated.pth": (file.read_bytes()[: file.stat().st_size // 2], "truncated"),
-        "empty.pth": (b"", "truncated"),
+        "empty.pth": (b"", "damaged .it ends too early"),
+        "cut.pth": (b"\x80", "truncated"),
         "text.pth": (b"hello", "not a PyTorch file"),
         "pickle.pth": (pickle.dumps(Evil()), "more than plain tensors"),
     }

@@ -20,6 +20,7 @@ from tests.conftest import ROOT, write_dataset
 from util.errors import UserError
 from util.files import FolderError
 from util.images import write_image
+from util.progress import progress
 from util.provenance import FAILURES, MANIFEST, Manifest, Source
 
 COUNT = 6
@@ -118,6 +119,25 @@ def test_an_interrupted_batch_loses_nothing_and_goes_on(folder, monkeypatch, cap
     assert sorted(line["photo"] for line in lines()) == [f"many/{number}.png" for number in range(COUNT)]
 
 
+def test_ctrl_c_before_the_first_frame_does_not_hang(folder, monkeypatch):
+    def interrupted(*frames, unit, **settings):
+        if unit == "frame":
+            raise KeyboardInterrupt
+        return progress(*frames, unit=unit, **settings)
+
+    monkeypatch.setattr("outputs.batch.progress", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make("--nThreads", 0)
+    assert not list(results().iterdir())
+
+
+def test_a_result_never_replaces_a_photo(folder):
+    parser = make_test_parser()
+    line = "--name tiny --gpu_ids -1 --image_path_file many --traverse --out many --overwrite"
+    with pytest.raises(UserError, match=r"many/0\.png: is a photo that its result would replace"):
+        use_photos(parse_test_options(parser, line.split()), parser, Path("many"))
+
+
 def test_what_has_changed_is_made_anew(folder):
     assert make("--nThreads", 0) == 0
     assert make("--nThreads", 0) == 0
@@ -182,6 +202,14 @@ def test_processes_do_not_make_one_page_together(folder):
         with pytest.raises(UserError, match="start this command with python"):
             Manifest(folder / "results", folder, overwrite=False)
         Manifest(folder / "results", folder, overwrite=False, part=1)
+
+
+def test_a_claim_of_a_command_that_failed_is_no_result(tmp_path, caplog):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+        manifest = Manifest(tmp_path / "results", tmp_path, overwrite=False)
+        manifest.claim([tmp_path / "results" / "index.html"], Source(tmp_path / name), {})
+    assert not caplog.records
 
 
 def test_the_record_of_an_earlier_version_protects_its_results(tmp_path):

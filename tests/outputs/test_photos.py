@@ -163,6 +163,7 @@ def test_a_page_in_a_folder_leaves_other_pictures_alone(use, tmp_path):
         ("--traverse --bounce --image_path_file p", "--bounce: has no effect without --make_video"),
         ("--deploy --out me.png --image_path_file p", "me.png: is one file, but 4 are made"),
         ("--traverse --deploy --full_progression --out d --image_path_file p", "would have the same name"),
+        ("--deploy --ages 5,63,5.0 --image_path_file p", "--ages 5, 63, 5: two of these would be one file"),
         ("--traverse --make_video --side_by_side --sort_order young,old --image_path_file p", "class 'young'"),
     ],
 )

@@ -35,10 +35,11 @@ class Page(html.parser.HTMLParser):
 
 @pytest.fixture
 def people(tmp_path):
-    """Two test images in each of three classes; one file of the first class is not a picture."""
+    """Two test images in each of two classes, of which two have the same stem, and one in a third class."""
     root = write_dataset(tmp_path / "people", per_class=2, phases=("test",))
     (root / "test0-2" / "1.png").rename(root / "test0-2" / "a b#ü.png")
     (root / "test0-2" / "parsings" / "1.png").rename(root / "test0-2" / "parsings" / "a b#ü.png")
+    (root / "test15-19" / "1.png").rename(root / "test15-19" / "0.jpg")
     (root / "test50-69" / "1.png").unlink()
     return root
 
@@ -50,11 +51,12 @@ def test_rows_are_images_of_each_class_in_turn(run, tiny_model, people, tmp_path
     assert page.rows == 1 + 5
     columns = 1 + len(CLASSES)
     captions = [image["alt"] for image in page.images]
-    first = ["0 (0-2)", "0 (15-19)", "0 (50-69)", "a b#ü (0-2)", "1 (15-19)"]
+    first = ["0 (0-2)", "0 (15-19)", "0 (50-69)", "a b#ü (0-2)", "0 (15-19)"]
     assert captions[::columns] == first
     assert captions[1:columns] == list(CLASSES)
     assert all(image["loading"] == "lazy" for image in page.images)
     assert [image["src"] for image in page.images] == page.links
+    assert len(set(page.links)) == 5 * columns
     for link in page.links:
         assert Image.open(folder / unquote(link)).size == (16, 16), link
     for fact in ("tiny, epoch latest", str(people), ", ".join(CLASSES), "5 of 5", "none, so that each run differs"):

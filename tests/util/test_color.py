@@ -123,12 +123,13 @@ def test_ink_is_inverted_in_adobes_jpegs_only(tmp_path):
     assert np.abs(np.subtract(first_pixel(tmp_path / "b.jpg"), (200, 20, 0))).max() <= 3
 
 
-def test_lab(tmp_path):
+def test_lab(tmp_path, caplog):
     for color in ((200, 30, 60), (250, 250, 250), (120, 160, 90)):
         image = Image.new("RGB", (8, 8), color)
         lab = ImageCms.profileToProfile(image, SRGB, ImageCms.createProfile("LAB"), outputMode="LAB")
         lab.save(tmp_path / "lab.tif")
-        assert np.abs(np.subtract(first_pixel(tmp_path / "lab.tif"), color)).max() <= 4
+        assert np.abs(np.subtract(first_pixel(tmp_path / "lab.tif"), color)).max() <= 2
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
@@ -204,6 +205,9 @@ def test_cameras_mark_adobe_rgb_without_a_profile(tmp_path):
     exif.get_ifd(0x8769)[0xA005] = {1: "R98"}
     path = saved(tmp_path / "DSC2.jpg", "RGB", (144, 255, 60), exif=exif, quality=98, subsampling=0)
     assert np.abs(np.subtract(first_pixel(path), (144, 255, 60))).max() <= 3
+    exif.get_ifd(0x8769)[0xA001] = 2
+    path = saved(tmp_path / "DSC3.jpg", "RGB", (144, 255, 60), exif=exif, quality=98, subsampling=0)
+    assert np.abs(np.subtract(first_pixel(path), (0, 255, 0))).max() <= 6
 
 
 def test_primaries_of_heic_without_a_profile(tmp_path):
@@ -273,6 +277,24 @@ def test_profiles_and_coded_primaries_that_pillow_does_not_read(tmp_path):
     avif = saved(tmp_path / "a.avif", "RGB", (234, 51, 35), quality=100, subsampling="4:4:4")
     avif.write_bytes(avif.read_bytes().replace(b"colrnclx\0\1", b"colrnclx\0\x0c"))
     assert np.abs(np.subtract(first_pixel(avif), (255, 0, 0))).max() <= 6
+
+
+@pytest.mark.parametrize("chunk", [{"gAMA": struct.pack(">I", 1)}, {"cHRM": struct.pack(">8I", *[31270, 32900] * 4)}])
+def test_impossible_declarations_are_reported_and_the_colours_stay(tmp_path, caplog, chunk):
+    assert first_pixel(png_with(tmp_path / "a.png", (200, 30, 60), **chunk)) == [200, 30, 60]
+    assert "its colour profile cannot be used" in caplog.text
+
+
+def test_coded_curves(tmp_path, caplog):
+    linear = png_with(tmp_path / "linear.png", (55, 55, 55), cICP=bytes((1, 8, 0, 1)))
+    assert np.abs(np.subtract(first_pixel(linear), 128)).max() <= 1
+    avif = saved(tmp_path / "linear.avif", "RGB", (55, 55, 55), quality=100, subsampling="4:4:4")
+    avif.write_bytes(avif.read_bytes().replace(b"colrnclx\0\1\0\x0d", b"colrnclx\0\1\0\x08"))
+    assert np.abs(np.subtract(first_pixel(avif), 128)).max() <= 3
+    assert not caplog.records
+    hdr = png_with(tmp_path / "hdr.png", (55, 55, 55), cICP=bytes((1, 16, 0, 1)))
+    assert first_pixel(hdr) == [55, 55, 55]
+    assert f"{hdr}: is made for HDR screens" in caplog.text
 
 
 def write_tiff(path: Path, pixels: np.ndarray | bytes, tags: dict[int, list[int]]) -> Path:

@@ -73,3 +73,6 @@ def test_ctrl_c_during_imports_shows_no_traceback(tmp_path):
     # torch is the first large library that train.py imports.
     interrupt_import(tmp_path, "torch", [str(ROOT / "train.py")])
     assert interrupt_import(tmp_path, "slow", ["-c", "import util.errors; import slow"]) == -signal.SIGINT
+    fails = "raise ImportError('initialization failed') from stop"
+    (tmp_path / "native.py").write_text(f"try:\n    import slow\nexcept KeyboardInterrupt as stop:\n    {fails}")
+    assert interrupt_import(tmp_path, "slow", ["-c", "import util.errors; import native"]) == 130

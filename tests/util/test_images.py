@@ -101,6 +101,19 @@ def test_every_orientation_in_every_format_reduced_or_not(tmp_path, flag, suffix
         assert np.abs(found - [[BLUE, GREEN], [RED, RED]]).max() < 30
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
+def test_uncompressed_tiffs_that_lie_on_their_side(tmp_path, mode):
+    upright = Image.new("L", (160, 320), 250)
+    upright.paste(0, (0, 0, 80, 160))
+    stored = upright.transpose(STORED[6])
+    deep = Image.fromarray(np.asarray(stored).astype(np.uint16) * 257)
+    (deep if mode == "I;16" else stored.convert("RGB").convert(mode)).save(tmp_path / "a.tif", tiffinfo={0x0112: 6})
+    image = read_image(tmp_path / "a.tif")
+    assert image.size == (160, 320)
+    found = np.asarray(image.convert("L").resize((2, 2), Image.Resampling.BOX)).astype(int)
+    assert np.abs(found - [[0, 250], [250, 250]]).max() < 10
+
+
 def turned_heic(quarters: int, mirrored: bool) -> bytes:
     """IMG_0001.HEIC with the boxes by which phones turn their photos: quarters to the left, then a mirror."""
     content = (PHOTOS / "IMG_0001.HEIC").read_bytes()

@@ -4,12 +4,15 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import cv2
 
+from tests.conftest import ROOT
 from util.errors import UserError
-from util.workers import OrderedWorkers
+from util.workers import OrderedWorkers, become_worker
 
 logger = logging.getLogger("work")
 
@@ -39,6 +42,19 @@ def test_bad_items_and_a_lost_worker_do_not_end_the_others(caplog):
     assert results[2].warnings == ["2 is small"]
     assert [record.getMessage() for record in caplog.records] == ["2 is small"], "it is logged here, and once"
     assert not multiprocessing.active_children()
+
+
+def serve(connection) -> None:
+    become_worker()
+    connection.send("ready")
+    time.sleep(60)
+
+
+def test_a_worker_that_nobody_ends_does_not_hold_the_command_up():
+    start = "from util.workers import start_worker; from tests.util.test_workers import serve"
+    code = f"{start}; start_worker(serve)[1].recv(); raise SystemExit(7)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30, check=False)
+    assert done.returncode == 7
 
 
 def test_workers_are_few_items_ahead():

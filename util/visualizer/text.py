@@ -42,7 +42,9 @@ class MetricsLog(Sink):
         if self.path.is_file():
             # A full disk may have cut the last line short. Its remains are removed before the next line is appended.
             content = self.path.read_bytes()
-            os.truncate(self.path, content.rfind(b"\n") + 1)
+            # A whole file is not touched, because a dry run may look at the folder of a run that appends to it.
+            if not content.endswith(b"\n"):
+                os.truncate(self.path, content.rfind(b"\n") + 1)
 
     def losses(self, progress: Progress, losses: Mapping[str, float]) -> None:
         with self.path.open("a", encoding="utf-8") as file:

@@ -2,7 +2,9 @@
 
 Trains each variant for a few hundred iterations on synthetic people and reports, on unseen pictures, the mean
 absolute error of the reconstruction, in [-1, 1], and the spread of the synthesised pictures: their standard deviation
-over space, which is to be compared with that of the true pictures. A flat picture has none.
+over space, which is to be compared with that of the true pictures. A flat picture has none. The third figure is how
+much the identity features differ between people: their standard deviation over the people, as a share of their mean
+magnitude. A constant encoder has none.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import product
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -30,7 +33,7 @@ from models.generator import Generator, GeneratorConfig
 from models.initialization import center_kernels, shrink_head
 from models.losses import LossWeights, l1_loss
 from models.optimizers import OptimizerConfig
-from models.precision import set_tf32
+from models.precision import Precision, set_tf32
 from models.trainer import Trainer
 from options.types import gpu_ids
 from util.device import choose_device
@@ -56,7 +59,7 @@ def main() -> None:
     options = parse()
     cv2.setNumThreads(1)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    set_tf32("fp32")
+    set_tf32(options.precision)
     device = choose_device(options.gpu_ids)
     images, classes = people(options.size, options.identities)
     spread = images[:_UNSEEN].std(dim=(2, 3)).mean()
@@ -66,7 +69,7 @@ def main() -> None:
     for norm, variant, styles, warmup in product(options.norms, options.inits, options.styles, options.warmups):
         trainer = make_trainer(options, device, norm=norm, changes=VARIANTS[variant], styles=styles, warmup=warmup)
         start = time.perf_counter()
-        cells = [f"{error:.3f} / {spread:.3f}" for error, spread in study(trainer, images, classes, options)]
+        cells = [" / ".join(f"{value:.3f}" for value in found) for found in study(trainer, images, classes, options)]
         pace = (time.perf_counter() - start) / max(options.report)
         logger.info("| %s |", " | ".join([norm, variant, styles, str(warmup), *cells, f"{pace:.2f}"]))
 
@@ -82,6 +85,8 @@ def parse() -> argparse.Namespace:
     slow = "slow: style branches learn at a hundredth of the rate"
     parser.add_argument("--styles", nargs="+", choices=("slow", "fast"), default=("slow",), help=slow)
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
+    parser.add_argument("--id_stop_gradient", action="store_true", help="as train.py's default")
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="default: fp32")
     parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")
     parser.add_argument("--report", nargs="+", type=int, default=(100, 200, 400), help="at these iterations")
     return parser.parse_args()
@@ -113,18 +118,18 @@ def make_trainer(
     return Trainer(
         generator.to(device),
         discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-        weights=LossWeights(id_warmup=warmup),
+        weights=LossWeights(id_warmup=warmup, id_stop_gradient=options.id_stop_gradient),
         optimizer=OptimizerConfig(lr=options.lr, slow_style_branches=styles == "slow"),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
-        execution=Execution(),
+        execution=Execution(options.precision),
     )
 
 
 def study(
     trainer: Trainer, images: Tensor, classes: Tensor, options: argparse.Namespace
-) -> Iterable[tuple[float, float]]:
-    """Trains, and yields (error, spread) at each iteration to report."""
+) -> Iterable[tuple[float, float, float]]:
+    """Trains, and yields (error, spread, variation of the features) at each iteration to report."""
     rng = torch.Generator().manual_seed(1)
     step = trainer.step if options.loss == "whole" else partial(reconstruct, trainer)
     for iteration in progress(range(1, max(options.report) + 1), leave=False):
@@ -144,9 +149,11 @@ def reconstruct(trainer: Trainer, batch: Batch) -> None:
 
 
 @torch.no_grad()
-def measure(trainer: Trainer, images: Tensor, classes: Tensor) -> tuple[float, float]:
-    made = trainer.generator.synthesize(images, codes(trainer, classes))
-    return float(l1_loss(made, images)), float(made.std(dim=(2, 3)).mean())
+def measure(trainer: Trainer, images: Tensor, classes: Tensor) -> tuple[float, float, float]:
+    features = trainer.generator.encode(images)
+    made = trainer.generator.decode(features, trainer.generator.latents(codes(trainer, classes)))
+    variation = features.std(dim=0).mean() / features.abs().mean()
+    return float(l1_loss(made, images)), float(made.std(dim=(2, 3)).mean()), float(variation)
 
 
 def codes(trainer: Trainer, classes: Tensor) -> Tensor:

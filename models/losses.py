@@ -22,6 +22,8 @@ class LossWeights:
     Attributes:
         id_warmup: iterations over which the identity weight rises from 0 to its value. A constant encoder satisfies
             that loss, and training can fall into it while pictures are still flat (docs/training_notes.md).
+        id_stop_gradient: whether the identity loss pulls the features of a synthesised picture to the input's and not
+            vice versa. Then it does not reward a constant encoder. The paper's loss pulls both to each other.
         paired: weight of the difference to the partner's picture, where a pair is one person. The paper has no such
             pairs, so its value is 0.
     """
@@ -32,6 +34,7 @@ class LossWeights:
     age: float = 1.0
     r1: float = 10.0
     id_warmup: int = 0
+    id_stop_gradient: bool = False
     paired: float = 0.0
 
     def identity_at(self, iteration: int) -> float:
@@ -73,11 +76,12 @@ def generator_losses(
     """The generator's weighted losses by their logged names; `scores` are the discriminator's of `made.gen`."""
     made, reals = made.map(Tensor.float), batch.reals
     age = l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source)
+    real_id = made.real_id.detach() if weights.id_stop_gradient else made.real_id
     losses = {
         "loss_G_Adv": real_loss(_float(scores), batch.target),
         "loss_G_Cycle": weights.cycle * l1_loss(made.cyc, reals),
         "loss_G_Rec": weights.rec * l1_loss(made.rec, reals),
-        "loss_G_identity_reconst": weights.identity_at(iteration) * l1_loss(made.fake_id, made.real_id),
+        "loss_G_identity_reconst": weights.identity_at(iteration) * l1_loss(made.fake_id, real_id),
         "loss_G_age_reconst": weights.age * age,
     }
     if weights.paired:

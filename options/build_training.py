@@ -142,6 +142,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
             age=options.lambda_age,
             r1=options.lambda_r1,
             id_warmup=options.lambda_id_warmup,
+            id_stop_gradient=options.id_stop_gradient,
             paired=options.lambda_paired,
         ),
         optimizer=OptimizerConfig(

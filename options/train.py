@@ -81,6 +81,13 @@ def train_parser() -> CommandParser:
         "--lambda_id_warmup", type=non_negative_int, default=0, help="iterations over which --lambda_id rises from 0"
     )
     loss.add_argument(
+        "--id_stop_gradient",
+        type=boolean,
+        default=True,
+        help="pull identity features of results to the input's only; false: both to each other, as in the paper, "
+        "which can end in an encoder that is constant",
+    )
+    loss.add_argument(
         "--lambda_paired",
         type=non_negative_float,
         default=0.0,
@@ -142,6 +149,8 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
     known, _ = parser.parse_known_args(argv)
     if known.continue_train:
         names = set(parser.options) - _NEVER_RESUMED
+        # Runs of the original and of earlier versions, whose opt.txt lacks this option, go on as they began.
+        parser.set_defaults(id_stop_gradient=False)
         options = parse(parser, argv, known.checkpoints_dir / known.name, names)
     else:
         options = parse(parser, argv, known.load_pretrain)
@@ -181,7 +190,7 @@ def _warn_of_idle_options(options: argparse.Namespace, parser: CommandParser) ->
         (options.no_html, "save_display_freq", "with --no_html"),
         (not visdom, "display_port display_winsize display_single_pane_ncols", "with --display_id 0"),
         (not visdom and not options.tensorboard, "display_freq", "with --display_id 0, without --tensorboard"),
-        (not options.lambda_id, "lambda_id_warmup", "with --lambda_id 0"),
+        (not options.lambda_id, "lambda_id_warmup id_stop_gradient", "with --lambda_id 0"),
         (not options.lambda_r1, "r1_interval", "with --lambda_r1 0"),
         (not options.sort_classes, "sort_order", "with --sort_classes false, which finds the classes"),
         (not mode.endswith("and_crop"), "loadSize", f"with --resize_or_crop {mode}"),

@@ -6,7 +6,7 @@ set -euo pipefail
 prepare_environment requirements.txt
 
 common=(--gpu_ids "${GPU_IDS:-0}" --loadSize 64 --fineSize 64 --ngf 16 --ndf 16 --n_layers_D 4 --batchSize 2 --nThreads 0
-  --id_enc_norm instance --decay_adain_affine_layers false --lr 0.003 --display_id 0 --no_html --save_latest_freq 1000)
+  --id_enc_norm instance --id_stop_gradient false --decay_adain_affine_layers false --lr 0.003 --display_id 0 --no_html --save_latest_freq 1000)
 
 stage() { # name, options of train.py: trains a stage, or resumes it
   if [ -f "checkpoints/$1/latest_state.pth" ]; then

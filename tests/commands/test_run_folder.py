@@ -37,6 +37,8 @@ def make_original(folder, position: str) -> None:
     for path in folder.glob("*_state.pth"):
         path.unlink()
     (folder / "iter.txt").write_text(position)
+    saved = (folder / "opt.txt").read_text().splitlines(keepends=True)
+    (folder / "opt.txt").write_text("".join(line for line in saved if not line.startswith("id_stop_gradient")))
 
 
 def test_a_run_of_the_original_goes_on_from_its_weights(run, dataset, folder):
@@ -53,6 +55,7 @@ def test_a_run_of_the_original_goes_on_from_its_weights(run, dataset, folder):
     assert state["trainer"]["iteration"] == 6
     after = torch.load(folder / "latest_net_G.pth", weights_only=True)
     assert before.keys() == after.keys()
+    assert "id_stop_gradient: False" in (folder / "opt.txt").read_text(), "it keeps the original's loss"
     assert (folder / "iter.txt").read_text() == "3,0\n"
 
 

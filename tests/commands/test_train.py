@@ -108,6 +108,7 @@ def test_a_resumed_run_keeps_its_options_unless_given_others(run, dataset, tmp_p
     run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--dataroot", "people", "--batchSize", 2, "--name", "sizes",
         "--epochs", 2, "--lr", 0.002, "--continue_train")  # fmt: skip
     saved = (tmp_path / "checkpoints" / "sizes" / "opt.txt").read_text()
+    assert "id_stop_gradient: True" in saved
     for line in ("lambda_rec: 5.0", "decay_epochs: 1,3", "lr: 0.002", "epochs: 2"):
         assert f"{line}\t[default:" in saved
     assert (tmp_path / "checkpoints" / "sizes" / "iter.txt").read_text() == "3,0\n"

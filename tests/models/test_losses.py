@@ -88,3 +88,24 @@ def test_the_identity_weight_warms_up():
     weights = LossWeights(identity=2.0, id_warmup=100)
     assert [weights.identity_at(i) for i in (0, 50, 100, 1000)] == [0.0, 1.0, 2.0, 2.0]
     assert LossWeights(identity=2.0).identity_at(0) == 2.0
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_stopped_identity_loss_changes_the_result_only(stops):
+    batch = Batch(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), torch.tensor([0]), torch.tensor([1]))
+    codes = Codes(*(torch.zeros(2, 4) for _ in range(3)))
+    target, made_of_it = (torch.full((2, 4), value, requires_grad=True) for value in (1.0, 3.0))
+    images, ages = torch.zeros(2, 3, 4, 4), torch.zeros(2, 4)
+    made = TrainingForward(images, images, images, real_id=target, real_age=ages, fake_id=made_of_it, fake_age=ages)
+    losses = generator_losses(
+        LossWeights(id_stop_gradient=stops),
+        batch=batch,
+        codes=codes,
+        made=made,
+        scores=[torch.ones(2, 4)],
+        iteration=0,
+    )
+    assert losses["loss_G_identity_reconst"].item() == 2.0
+    losses["loss_G_identity_reconst"].backward()
+    assert made_of_it.grad.sum() == 1
+    assert (target.grad is None) if stops else target.grad.sum() == -1

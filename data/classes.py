@@ -75,7 +75,7 @@ def _find_class(folder: Path, name: str, most: float) -> ClassImages:
         raise UserError(f"{folder}: class folder is missing; create it, or remove '{name}' from --sort_order")
     files = visible_files(folder)
     images = [path for path in files if path.suffix.lower() in _SUFFIXES]
-    if others := [path.name for path in files if path not in images]:
+    if others := [path.name for path in files if path.suffix.lower() not in _SUFFIXES]:
         logger.warning("%s: %d files are no PNG or JPEG pictures, such as %s", folder, len(others), others[0])
     paths = [path for path in images if parsing_path(path).is_file()]
     if not paths:

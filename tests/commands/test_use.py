@@ -10,9 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-import download_models
-import export
-from datasets import create_dataset, synthesize
 from models.age_code import anchor_blends, traversal_blends
 from models.checkpoint import CheckpointFolder
 from models.engines import TorchEngine
@@ -246,93 +243,6 @@ def test_a_mistake_is_one_clear_line(use, photo, tmp_path, arguments, complaint)
     done = use(*(str(photo) if part == "PHOTO" else part for part in arguments), code=2)
     assert complaint in done.stderr.splitlines()[-1]
     assert not (tmp_path / "results").exists()
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "bounds"),
-    [
-        ("--output_size", "1", "from 16 to 8192"),
-        ("--output_size", "60000", "from 16 to 8192"),
-        ("--interp_step", "0.000001", "from 0.001 to 1"),
-        ("--interp_step", "nan", "from 0.001 to 1"),
-        ("--random_seed", "-7", "from -1 to 4294967295"),
-        ("--gpu_ids", "-2", "numbered from 0; -1 means the CPU"),
-        ("--gpu_ids", "0,-1", "numbered from 0; -1 means the CPU"),
-        ("--how_many", "0", "from 1 to"),
-        ("--how_many", "²", "from 1 to"),
-        ("--ntest", "-3", "from 1 to"),
-        ("--fps", "0", "from 1 to 240"),
-        ("--fps", "30/0", "from 1 to 240"),
-        ("--fps", "1e999999999", "from 1 to 240"),
-        ("--crf", "52", "from 1 to 51"),
-        ("--n_downsample", "1000000000", "from 1 to 8"),
-        ("--name", "", "is not a name"),
-        ("--name", "../../evil", "is not a name"),
-        ("--name", "/evil", "is not a name"),
-        ("--name", "C:\\evil", "is not a name"),
-        ("--which_epoch", "../latest", "is not a name"),
-        ("--phase", "../test", "is not a name"),
-    ],
-)
-def test_a_value_out_of_bounds_names_its_range(capsys, option, value, bounds):
-    with pytest.raises(SystemExit) as stopped:
-        make_test_parser().parse_args([f"{option}={value}"])
-    assert stopped.value.code == 2
-    assert f"argument {option}: '{value}'" in (message := capsys.readouterr().err.splitlines()[-1])
-    assert bounds in message
-
-
-@pytest.mark.parametrize(
-    ("parser", "options"),
-    [
-        (make_test_parser, "--results_dir --image_path_file --dataroot --checkpoints_dir"),
-        (train_parser, "--load_pretrain"),
-        (export.parser, "--checkpoints_dir --out"),
-        (create_dataset.parser, "--folder --labels_file --out"),
-        (synthesize.parser, "--out"),
-        (download_models.parser, "--out"),
-    ],
-)
-def test_an_empty_path_is_refused(capsys, parser, options):
-    """An unset variable of a script must not mean the current folder."""
-    for option in options.split():
-        with pytest.raises(SystemExit):
-            parser().parse_args([option, ""])
-        assert f"argument {option}: is empty" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("parser", "options"),
-    [
-        (train_parser, "--n_layers_D --num_D --ndf"),
-        (create_dataset.parser, "--workers"),
-        (synthesize.parser, "--workers"),
-    ],
-)
-def test_a_number_is_bounded_by_what_a_machine_can_do(capsys, parser, options):
-    for option in options.split():
-        with pytest.raises(SystemExit):
-            parser().parse_args([option, "1000000"])
-        assert f"argument {option}: '1000000' is not a whole number from 1 to" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("parser", "options"), [(train_parser, "--name --phase"), (export.parser, "--name --which_epoch")]
-)
-def test_a_name_does_not_lead_out_of_its_folder(capsys, parser, options):
-    for option in options.split():
-        for name in ("", "../evil"):
-            with pytest.raises(SystemExit):
-                parser().parse_args([option, name])
-            assert f"argument {option}: '{name}' is not a name" in capsys.readouterr().err
-
-
-def test_values_within_bounds():
-    line = "--fps 23.976 --gpu_ids -1 --name a/b --interp_step 1 --random_seed -1 --ntest inf --output_size 16"
-    options = make_test_parser().parse_args(line.split())
-    assert options.fps == Fraction("23.976")
-    assert options.gpu_ids == ()
-    assert (options.name, options.ntest, options.output_size) == ("a/b", float("inf"), 16)
 
 
 def test_without_a_gpu_the_cpu_is_used_and_named(run, tiny_model, photo, tmp_path):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from models.checkpoint import CheckpointFolder, load_weights
 from models.generator import Generator
-from models.model_folder import ModelOptions, find_model, read_model_options
+from models.model_folder import ModelOptions, read_model_options
 from models.onnx_export import check_onnx, export_onnx
+from options.named_model import find_model
 from options.types import path, relative_name
 from util.files import atomic_folder
 
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = parser().parse_args()
-    folder = find_model(options.name, options.checkpoints_dir)
+    folder = find_model(options)
     model = read_model_options(folder)
     generator = Generator(model.generator_config).eval().requires_grad_(False)
     load_weights(generator, CheckpointFolder(folder).weights(options.which_epoch, model.network))

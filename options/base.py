@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any, get_args
 
 from data.age_classes import ANCHORS
 from data.transforms import RESIZE_MODES
-from models import model_folder
 from models.engines import EngineName
 from models.model_folder import ModelOptions
 from models.precision import Precision
@@ -198,21 +196,6 @@ def add_compile_option(group: OptionGroup) -> None:
     group.add_argument(
         "--compile", action="store_true", help="compile PyTorch's decoder (torch.compile), for long work on a GPU"
     )
-
-
-def find_model(options: argparse.Namespace) -> Path:
-    """The folder of the model that the options name; with --list_models, lists the models and exits.
-
-    Raises:
-        UserError: there is no such model; the message lists the existing ones.
-    """
-    if options.list_models:
-        sys.stdout.writelines(f"{model}\n" for model in model_folder.model_names(options.checkpoints_dir))
-        raise SystemExit(0)
-    try:
-        return model_folder.find_model(options.name, options.checkpoints_dir)
-    except UserError as error:
-        raise UserError(f"--name {error}") from error
 
 
 def parse(

@@ -11,9 +11,9 @@ from options.base import (
     add_photo_options,
     add_results_options,
     add_shared_options,
-    find_model,
     parse,
 )
+from options.named_model import add_list_option, find_model, list_models
 from options.non_default import check_effects, non_default_values
 from options.types import integer, limit, non_negative_int, path, relative_name
 
@@ -55,7 +55,7 @@ def evaluate_parser() -> CommandParser:
         help="list of image paths, an image or a folder: aligned portraits with parsing maps, or any photos with "
         "--in_the_wild; published networks judge age and identity",
     )
-    what.add_argument("--list_models", action="store_true", help="list the models in --checkpoints_dir and stop")
+    add_list_option(what)
     add_photo_options(run)
     run.add_argument(
         "--phase", type=relative_name, default="test", help="prefix of the class folders of the people to score"
@@ -77,7 +77,9 @@ def evaluate_parser() -> CommandParser:
 
 def parse_evaluate_options(parser: CommandParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parses and checks the command line. Model options that are not given come from the model's opt.txt."""
-    options = parse(parser, argv, find_model(parser.parse_args(argv)))
+    known = parser.parse_args(argv)
+    list_models(known)
+    options = parse(parser, argv, find_model(known))
     check_effects(options, parser, _NEEDS)
     return options
 

@@ -15,9 +15,9 @@ from options.base import (
     add_photo_options,
     add_results_options,
     add_shared_options,
-    find_model,
     parse,
 )
+from options.named_model import add_list_option, find_model, list_models
 from options.non_default import check_effects, non_default_values, warn_of_idle
 from options.types import ages, frame_rate, integer, limit, number, path, positive_int, relative_name
 from util.errors import UserError
@@ -130,7 +130,7 @@ def test_parser() -> CommandParser:
     results.add_argument("--how_many", type=positive_int, default=50, help="page: most images of each class to show")
     results.add_argument("--ntest", type=limit, default=math.inf, help="page: most images of each class to read")
     results.add_argument("--debug_mode", action="store_true", help="page: show reconstructions too")
-    results.add_argument("--list_models", action="store_true", help="list the models in --checkpoints_dir and stop")
+    add_list_option(results)
 
     add_shared_options(parser, threads=None)
     return parser
@@ -139,6 +139,7 @@ def test_parser() -> CommandParser:
 def parse_test_options(parser: CommandParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parses and checks a command line. The model's own options come from its opt.txt unless they are given."""
     known = parser.parse_args(argv)
+    list_models(known)
     options = parse(parser, argv, None if known.portrait else find_model(known))
     if any(getattr(options, name) for name in _PHOTO_ACTIONS) and options.image_path_file is None:
         raise UserError("--image_path_file: missing; give a list of image paths, an image or a folder")

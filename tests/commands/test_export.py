@@ -53,3 +53,10 @@ def test_a_missing_package_is_named_and_nothing_is_left(tiny_model, tmp_path, mo
     with pytest.raises(UserError, match=rf"{package}: not installed; run pip install -r requirements-export\.txt"):
         export.main()
     assert not (tmp_path / "exported").exists()
+
+
+def test_a_model_that_is_not_there_is_named_with_its_option(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["export.py", "--name", "nothing"])
+    with pytest.raises(UserError, match=f"^--name nothing: no such model in checkpoints; it holds {tiny_model}"):
+        export.main()

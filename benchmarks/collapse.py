@@ -1,19 +1,28 @@
 """Shows which initialisation frees training from its flat picture (docs/training_notes.md).
 
-Trains each variant for a few hundred iterations on synthetic people and reports, on unseen pictures, the mean
-absolute error of the reconstruction, in [-1, 1], and the spread of the synthesised pictures: their standard deviation
-over space, which is to be compared with that of the true pictures. A flat picture has none. The third figure is how
-much the identity features differ between people: their standard deviation over the people, as a share of their mean
-magnitude. A constant encoder has none.
+Trains each variant on synthetic people and reports, on unseen people:
+
+- error: the mean absolute error of the reconstruction, in [-1, 1];
+- spread: the standard deviation of the synthesised pictures over space, to be compared with that of the true
+  pictures. A flat picture has none;
+- variation: how much the identity features differ between people, as their standard deviation over the people and a
+  share of their mean magnitude. A constant encoder has none;
+- age_accuracy: the share of pictures, for all pairs of input and target class, whose nearest true picture of the
+  person is that of the target.
+
+With --csv the rows are appended to a file, and variants that it holds to their last iteration are not trained again.
 """
 
 import argparse
+import csv
 import logging
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import get_args
 
 import cv2
@@ -25,6 +34,7 @@ from data.age_classes import ANCHORS, centre
 from data.masking import mask
 from datasets.renderer.identity import sample_identity
 from datasets.renderer.portrait import draw
+from evaluation.metrics import nearest
 from models.age_code import make_codes
 from models.batch import Batch
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
@@ -37,12 +47,12 @@ from models.precision import Precision, set_tf32
 from models.trainer import Trainer
 from options.types import gpu_ids
 from util.device import choose_device
-from util.images import to_tensor
+from util.images import to_pixels, to_tensor
 from util.progress import progress
 
 logger = logging.getLogger(__name__)
 
-_UNSEEN = 24  # pictures
+_UNSEEN = 4  # people
 
 # Which parts of the published initialisation are changed (models/initialization.py).
 VARIANTS = {
@@ -55,23 +65,73 @@ VARIANTS = {
 }
 
 
+@dataclass(frozen=True)
+class Variant:
+    """What is trained; the names are those of the options."""
+
+    size: int
+    ngf: int
+    pairs: int
+    lr: float
+    loss: str
+    norm: str
+    init: str
+    styles: str
+    warmup: int
+    id_stop_gradient: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a variant shows after an iteration (see the top of this file), and the seconds that it took so far."""
+
+    iteration: int
+    error: float
+    spread: float
+    variation: float
+    age_accuracy: float
+    seconds: float
+
+
+COLUMNS = [field.name for part in (Variant, Row) for field in fields(part)]
+
+
 def main() -> None:
     options = parse()
     cv2.setNumThreads(1)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     set_tf32(options.precision)
     device = choose_device(options.gpu_ids)
-    images, classes = people(options.size, options.identities)
-    spread = images[:_UNSEEN].std(dim=(2, 3)).mean()
-    settings = f"{options.size}x{options.size}, ngf {options.ngf}, {options.pairs} pairs, lr {options.lr:g}"
-    logger.info("%s, loss: %s; spread of the true pictures %.3f", settings, options.loss, spread)
-    logger.info("| norm | init | styles | warm-up | %s | s/iteration |", " | ".join(map(str, options.report)))
-    for norm, variant, styles, warmup in product(options.norms, options.inits, options.styles, options.warmups):
-        trainer = make_trainer(options, device, norm=norm, changes=VARIANTS[variant], styles=styles, warmup=warmup)
-        start = time.perf_counter()
-        cells = [" / ".join(f"{value:.3f}" for value in found) for found in study(trainer, images, classes, options)]
-        pace = (time.perf_counter() - start) / max(options.report)
-        logger.info("| %s |", " | ".join([norm, variant, styles, str(warmup), *cells, f"{pace:.2f}"]))
+    truths, images, classes = people(options.size, options.identities)
+    logger.info("spread of the true pictures: %.3f", truths.flatten(0, 1).std(dim=(2, 3)).mean())
+    logger.info(",".join(COLUMNS))
+    done = finished(options.csv)
+    for choice in product(options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient):
+        variant = Variant(options.size, options.ngf, options.pairs, options.lr, options.loss, *choice)
+        if (*map(str, astuple(variant)), str(max(options.report))) in done:
+            continue
+        rows = []
+        for row in study(variant, truths, images, classes, options, device):
+            rows.append([str(value) for value in (*astuple(variant), *astuple(row))])
+            logger.info(",".join(rows[-1]))
+        if options.csv:
+            append(options.csv, rows)
+
+
+def finished(path: Path | None) -> set[tuple[str, ...]]:
+    """The variants and iterations that a file holds, as text."""
+    if path is None or not path.is_file():
+        return set()
+    with path.open(encoding="utf-8", newline="") as file:
+        return {tuple(row[: len(fields(Variant)) + 1]) for row in csv.reader(file)}
+
+
+def append(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Appends rows to a file, which gets the names of the columns first if it is new."""
+    new = not path.is_file()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, *rows] if new else rows)
 
 
 def parse() -> argparse.Namespace:
@@ -85,58 +145,70 @@ def parse() -> argparse.Namespace:
     slow = "slow: style branches learn at a hundredth of the rate"
     parser.add_argument("--styles", nargs="+", choices=("slow", "fast"), default=("slow",), help=slow)
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
-    parser.add_argument("--id_stop_gradient", action="store_true", help="as train.py's default")
+    detached = "0: the paper's identity loss; 1: its target is detached, as by default in train.py"
+    parser.add_argument("--id_stop_gradient", nargs="+", type=int, choices=(0, 1), default=(1,), help=detached)
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="default: fp32")
     parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")
     parser.add_argument("--report", nargs="+", type=int, default=(100, 200, 400), help="at these iterations")
+    parser.add_argument("--csv", type=Path, help="append the rows to this file")
     return parser.parse_args()
 
 
-def people(size: int, identities: int) -> tuple[Tensor, Tensor]:
-    """Masked portraits (N, 3, size, size) in [-1, 1] of people at the anchor ages, shuffled, and their classes."""
-    drawn = [
-        (to_tensor(mask(*draw(sample_identity(0, index), centre(name), size))), number)
-        for index in range(identities)
-        for number, name in enumerate(ANCHORS)
-    ]
-    order = np.random.default_rng(0).permutation(len(drawn))
-    return torch.stack([drawn[i][0] for i in order]), torch.tensor([drawn[i][1] for i in order])
+def people(size: int, identities: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Masked portraits in [-1, 1] of people at the anchor ages.
+
+    Returns:
+        Those of the unseen people (people, classes, 3, size, size); all others (N, 3, size, size), and their classes.
+    """
+    drawn = torch.stack(
+        [
+            torch.stack([to_tensor(mask(*draw(sample_identity(0, index), centre(name), size))) for name in ANCHORS])
+            for index in range(identities)
+        ]
+    )
+    classes = torch.arange(len(ANCHORS)).repeat(identities - _UNSEEN)
+    return drawn[:_UNSEEN], drawn[_UNSEEN:].flatten(0, 1), classes
 
 
-def make_trainer(
-    options: argparse.Namespace, device: torch.device, *, norm: str, changes: Sequence[str], styles: str, warmup: int
-) -> Trainer:
+def make_trainer(variant: Variant, device: torch.device, precision: Precision) -> Trainer:
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(ngf=options.ngf, id_norm=norm))  # type: ignore[arg-type]
-    for part in changes:
+    generator = Generator(GeneratorConfig(ngf=variant.ngf, id_norm=variant.norm))  # type: ignore[arg-type]
+    for part in VARIANTS[variant.init]:
         if part == "head":
             shrink_head(generator)
         else:
             center_kernels(generator.get_submodule(part))
-    layers = int(np.log2(options.size)) - 2
-    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=options.ngf, layers=layers))
+    layers = int(np.log2(variant.size)) - 2
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=variant.ngf, layers=layers))
     return Trainer(
         generator.to(device),
         discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-        weights=LossWeights(id_warmup=warmup, id_stop_gradient=options.id_stop_gradient),
-        optimizer=OptimizerConfig(lr=options.lr, slow_style_branches=styles == "slow"),
+        weights=LossWeights(id_warmup=variant.warmup, id_stop_gradient=bool(variant.id_stop_gradient)),
+        optimizer=OptimizerConfig(lr=variant.lr, slow_style_branches=variant.styles == "slow"),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
-        execution=Execution(options.precision),
+        execution=Execution(precision),
     )
 
 
 def study(
-    trainer: Trainer, images: Tensor, classes: Tensor, options: argparse.Namespace
-) -> Iterable[tuple[float, float, float]]:
-    """Trains, and yields (error, spread, variation of the features) at each iteration to report."""
+    variant: Variant,
+    truths: Tensor,
+    images: Tensor,
+    classes: Tensor,
+    options: argparse.Namespace,
+    device: torch.device,
+) -> Iterable[Row]:
+    """Trains a variant, and yields what it shows at each iteration to report."""
+    trainer = make_trainer(variant, device, options.precision)
     rng = torch.Generator().manual_seed(1)
-    step = trainer.step if options.loss == "whole" else partial(reconstruct, trainer)
+    step = trainer.step if variant.loss == "whole" else partial(reconstruct, trainer)
+    start = time.perf_counter()
     for iteration in progress(range(1, max(options.report) + 1), leave=False):
-        a, b = (torch.randint(_UNSEEN, len(images), (options.pairs,), generator=rng) for _ in range(2))
+        a, b = (torch.randint(len(images), (variant.pairs,), generator=rng) for _ in range(2))
         step(Batch(images[a], images[b], classes[a], classes[b]))
         if iteration in options.report:
-            yield measure(trainer, images[:_UNSEEN].to(trainer.device), classes[:_UNSEEN])
+            yield Row(iteration, *measure(trainer, truths), round(time.perf_counter() - start))
 
 
 def reconstruct(trainer: Trainer, batch: Batch) -> None:
@@ -149,11 +221,28 @@ def reconstruct(trainer: Trainer, batch: Batch) -> None:
 
 
 @torch.no_grad()
-def measure(trainer: Trainer, images: Tensor, classes: Tensor) -> tuple[float, float, float]:
-    features = trainer.generator.encode(images)
-    made = trainer.generator.decode(features, trainer.generator.latents(codes(trainer, classes)))
-    variation = features.std(dim=0).mean() / features.abs().mean()
-    return float(l1_loss(made, images)), float(made.std(dim=(2, 3)).mean()), float(variation)
+def measure(trainer: Trainer, truths: Tensor) -> tuple[float, float, float, float]:
+    """Error, spread, variation and age accuracy on the unseen people (people, classes, 3, H, W)."""
+    generator, count = trainer.generator, truths.shape[1]
+    images = truths.flatten(0, 1).to(trainer.device)
+    features = generator.encode(images)
+    # Every picture at every age: (pictures, targets, 3, H, W).
+    sources, targets = torch.arange(len(images)).repeat_interleave(count), torch.arange(count).repeat(len(images))
+    made = generator.decode(features[sources], generator.latents(codes(trainer, targets)))
+    made = made.unflatten(0, (len(images), count))
+    rebuilt = made[torch.arange(len(images)), torch.arange(count).repeat(len(truths))]
+    of_people, pixels = to_pixels(truths), to_pixels(made)
+    hits = [
+        nearest(pixels[picture, target], of_people[picture // count]) == target
+        for picture in range(len(images))
+        for target in range(count)
+    ]
+    return (
+        round(float(l1_loss(rebuilt, images)), 4),
+        round(float(rebuilt.std(dim=(2, 3)).mean()), 4),
+        round(float(features.std(dim=0).mean() / features.abs().mean()), 4),
+        round(float(np.mean(hits)), 4),
+    )
 
 
 def codes(trainer: Trainer, classes: Tensor) -> Tensor:

@@ -217,6 +217,19 @@ class Generator(nn.Module):
         return TrainingForward(rec, gen, cyc, real_id, real_age, fake_id, fake_age)
 
 
+class Synthesizer(nn.Module):
+    """The part of a generator that makes pictures, as a network of its own; both have the same parameters."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.id_encoder, self.decoder = generator.id_encoder, generator.decoder
+
+    def forward(self, images: Tensor, codes: Tensor) -> Tensor:
+        """As `Generator.synthesize`."""
+        made: Tensor = self.decoder(self.id_encoder(images), self.decoder.mlp(codes))
+        return made
+
+
 def _padded_conv(
     config: GeneratorConfig, in_channels: int, out_channels: int, *, kernel: int = 3, stride: int = 1
 ) -> list[nn.Module]:

@@ -26,6 +26,7 @@ class LossWeights:
             vice versa. Then it does not reward a constant encoder. The paper's loss pulls both to each other.
         paired: weight of the difference to the partner's picture, where a pair is one person. The paper has no such
             pairs, so its value is 0.
+        paired_only: whether the paired loss is the only one, so that there is neither a discriminator nor a cycle.
     """
 
     rec: float = 10.0
@@ -36,6 +37,7 @@ class LossWeights:
     id_warmup: int = 0
     id_stop_gradient: bool = False
     paired: float = 0.0
+    paired_only: bool = False
 
     def identity_at(self, iteration: int) -> float:
         """The identity weight after `iteration` iterations."""
@@ -85,8 +87,13 @@ def generator_losses(
         "loss_G_age_reconst": weights.age * age,
     }
     if weights.paired:
-        losses["loss_G_Paired"] = weights.paired * l1_loss(made.gen, batch.partners)
+        losses |= paired_losses(weights, batch=batch, made=made.gen)
     return losses
+
+
+def paired_losses(weights: LossWeights, *, batch: Batch, made: Tensor) -> dict[str, Tensor]:
+    """The weighted difference of pictures at the partners' ages from the partners' pictures, by its logged name."""
+    return {"loss_G_Paired": weights.paired * paired_loss(made.float(), batch.partners)}
 
 
 def real_loss(scores: Sequence[Tensor], classes: Tensor) -> Tensor:
@@ -112,6 +119,15 @@ def r1_penalty(scores: Sequence[Tensor], reals: Tensor) -> Tensor:
 def l1_loss(a: Tensor, b: Tensor) -> Tensor:
     """Mean absolute difference over all elements; gradients flow into both."""
     return (a - b).abs().mean()
+
+
+def paired_loss(made: Tensor, truth: Tensor) -> Tensor:
+    """L1 of pictures (B, C, H, W), and of their differences between neighbouring pixels, which keeps edges sharp.
+
+    The second part is the gradient difference loss of Mathieu, Couprie and LeCun (2016), with signs and exponent 1.
+    """
+    edges = [l1_loss(made.diff(dim=dim), truth.diff(dim=dim)) for dim in (2, 3)]
+    return l1_loss(made, truth) + edges[0] + edges[1]
 
 
 def _class_scores(scores: Sequence[Tensor], classes: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:

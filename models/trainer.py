@@ -13,9 +13,9 @@ from models.cuda_graph import RecordedCall
 from models.discriminator import MultiScaleDiscriminator
 from models.ema import start_average, update_average
 from models.execution import Execution
-from models.generator import Generator, TrainingForward
+from models.generator import Generator, Synthesizer, TrainingForward
 from models.loss_record import LossRecord
-from models.losses import LossWeights, discriminator_losses, generator_losses
+from models.losses import LossWeights, discriminator_losses, generator_losses, paired_losses
 from models.optimizers import OptimizerConfig, discriminator_adam, generator_adam, load_moments, set_learning_rate
 from models.precision import autocast
 from util.distributed import SINGLE_PROCESS, Processes, gradient_sync
@@ -64,7 +64,7 @@ class Trainer:
             generator.compile()
             discriminator.compile()
         # The same networks, for the passes that gradients come from.
-        self._parallel_generator = processes.parallel(generator)
+        self._parallel_generator = processes.parallel(Synthesizer(generator) if weights.paired_only else generator)
         self._parallel_discriminator = processes.parallel(discriminator)
         self._last_penalty = torch.zeros((), device=self.device)
         self._recorded: dict[bool, RecordedCall[_Losses]] = {}
@@ -177,7 +177,7 @@ class Trainer:
         """One iteration on tensors alone, as a CUDA graph needs it: those of the batch, then of both steps' codes."""
         a, b, a_class, b_class, *codes = tensors
         batch = Batch(a, b, a_class, b_class, global_size)
-        of_discriminator = self.discriminator_step(batch, Codes(*codes[:3]))
+        of_discriminator = {} if self.weights.paired_only else self.discriminator_step(batch, Codes(*codes[:3]))
         losses = self.generator_step(batch, Codes(*codes[3:]))
         if self.average is not self.generator:
             update_average(self.average, self.generator)
@@ -233,6 +233,10 @@ class Trainer:
 
     def _generate(self, batch: Batch, codes: Codes) -> _Losses:
         """The generator's losses on a part of a batch."""
+        if self.weights.paired_only:
+            with self._autocast():
+                pictures = self._parallel_generator(batch.reals, codes.target)
+            return paired_losses(self.weights, batch=batch, made=pictures)
         with self._autocast():
             made = self._parallel_generator(batch.reals, codes.target, codes.cycle, codes.source)
             scores = self.discriminator(made.gen)

@@ -23,6 +23,7 @@ from models.generator import Generator
 from models.initialization import initialize_centered
 from models.losses import LossWeights
 from models.optimizers import OptimizerConfig
+from models.precision import fast_precision
 from models.pretrained import PretrainedModel, load_pretrained
 from models.trainer import Trainer
 from models.transformer import AgeTransformer
@@ -117,6 +118,8 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
     """The networks with their initial or pretrained weights, and their trainer."""
     if options.cuda_graph and (device.type != "cuda" or processes.count > 1):
         raise UserError("--cuda_graph: needs a run on exactly one NVIDIA GPU; leave it out")
+    if options.precision == "bf16" and fast_precision(device) == "fp32":
+        logger.warning("--precision bf16: this device only imitates it and is faster with fp32; leave it out")
     torch.manual_seed(options.seed)
     generator = Generator(generator_config(options))
     discriminator = MultiScaleDiscriminator(
@@ -144,6 +147,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
             id_warmup=options.lambda_id_warmup,
             id_stop_gradient=options.id_stop_gradient,
             paired=options.lambda_paired,
+            paired_only=options.paired_only,
         ),
         optimizer=OptimizerConfig(
             lr=options.lr,

@@ -16,6 +16,7 @@ import torch.multiprocessing
 from models import discriminator
 from models.batch import Batch
 from models.execution import Execution
+from models.losses import LossWeights
 from tests.conftest import ROOT, TINY, write_dataset
 from tests.golden_weights import golden_input
 from tests.models.test_trainer import make_trainer
@@ -25,14 +26,14 @@ RUN = (*TINY, "--dataroot", "people", "--batchSize", "3", "--name", "run", "--di
 PAIRS = 3
 
 
-def step(processes: Processes, accumulate: int) -> dict[str, object]:
+def step(processes: Processes, accumulate: int, weights: LossWeights) -> dict[str, object]:
     """Losses, codes and gradients of one iteration on this process's part of three pairs."""
     # The minibatch statistic depends on the whole batch, but each process computes its own.
     discriminator.minibatch_stddev = lambda features: torch.zeros(())
     torch.set_num_threads(1)
     # At kinks of gradients (absolute values, rectifiers, Adam's first step), float32 rounding decides the side.
     torch.set_default_dtype(torch.float64)
-    trainer = make_trainer(Execution(accumulate=accumulate), processes)
+    trainer = make_trainer(Execution(accumulate=accumulate), processes, weights=weights)
     mine = processes.part(PAIRS)
     classes = torch.tensor([0, 3, 1]), torch.tensor([2, 5, 4])
     images = (golden_input(name, (PAIRS, 3, 64, 64)).double() for name in "AB")
@@ -42,24 +43,30 @@ def step(processes: Processes, accumulate: int) -> dict[str, object]:
     return {"losses": trainer.losses(), "gradients": made, "rng": trainer.rng.get_state()}
 
 
-def step_of_one(rank: int, count: int, accumulate: int, folder: Path) -> None:
+def step_of_one(rank: int, count: int, accumulate: int, weights: LossWeights, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=count)
-    torch.save(step(Processes(rank, count), accumulate), folder / f"{rank}.pt")
+    torch.save(step(Processes(rank, count), accumulate, weights), folder / f"{rank}.pt")
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_gradients_of_two_processes_are_those_of_one(tmp_path, monkeypatch, accumulate):
+@pytest.mark.parametrize(
+    ("accumulate", "weights"),
+    [(1, LossWeights()), (2, LossWeights()), (2, LossWeights(paired=1.0, paired_only=True))],
+)
+def test_gradients_of_two_processes_are_those_of_one(tmp_path, monkeypatch, accumulate, weights):
     """Three pairs: two for the first process, one for the other."""
     monkeypatch.setattr(discriminator, "minibatch_stddev", None)  # put back afterwards
-    whole = step(SINGLE_PROCESS, accumulate=1)
+    whole = step(SINGLE_PROCESS, 1, weights)
     torch.set_default_dtype(torch.float32)
-    torch.multiprocessing.spawn(step_of_one, (2, accumulate, tmp_path), nprocs=2)
+    torch.multiprocessing.spawn(step_of_one, (2, accumulate, weights, tmp_path), nprocs=2)
     for rank in range(2):
         shared = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert shared["losses"] == pytest.approx(whole["losses"], rel=1e-6)
         assert torch.equal(shared["rng"], whole["rng"])
         for name, gradient in whole["gradients"].items():
+            if gradient is None:
+                assert shared["gradients"][name] is None, name
+                continue
             allowed = {"rtol": 1e-6, "atol": 1e-7 * float(gradient.abs().max())}
             torch.testing.assert_close(shared["gradients"][name], gradient, **allowed, msg=name)
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.generator import Generator, GeneratorConfig
+from models.precision import fast_precision
 from options.train import train_parser
 from tests.conftest import CLASSES, ROOT, TINY, write_dataset
 
@@ -186,21 +187,32 @@ def test_pairs_of_one_person_are_scored_against_the_truth(run, dataset, tmp_path
     assert all(0 < json.loads(line)["loss_G_Paired"] < 20 for line in metrics)
 
 
+def test_true_pictures_alone_begin_a_run_that_the_whole_loss_ends(run, dataset, tmp_path):
+    train(run, "--name", "first", "--epochs", 1, "--lambda_paired", 10, "--paired_only", "--print_freq", 2)
+    train(run, "--name", "first", "--epochs", 2, "--continue_train", "--print_freq", 2)
+    metrics = (tmp_path / "checkpoints" / "first" / "metrics.jsonl").read_text().splitlines()
+    assert all(name == "loss_G_Paired" for line in metrics for name in json.loads(line) if name.startswith("loss_"))
+    train(run, "--name", "second", "--epochs", 1, "--load_pretrain", "checkpoints/first", "--lambda_paired", 10)
+    assert (tmp_path / "checkpoints" / "second" / "latest_net_D.pth").is_file()
+
+
 def test_bfloat16_stays_within_a_band_of_float32(run, tmp_path):
     """200 iterations on synthetic people: the mean of each loss over the second half is within 15 %."""
     run("datasets/synthesize.py", "--out", "drawn", "--together", "--identities", 40, "--size", 16,
         "--test_fraction", 0)  # fmt: skip
-    means = {}
+    means, warned = {}, {}
     for precision in ("fp32", "bf16"):
-        run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--loadSize", 16, "--fineSize", 16, "--ngf", 4, "--ndf", 4,
+        done = run("train.py", "--gpu_ids", -1, "--nThreads", 0, "--loadSize", 16, "--fineSize", 16, "--ngf", 4, "--ndf", 4,
             "--n_layers_D", 2, "--gen_dim_per_style", 2, "--dataroot", "drawn", "--batchSize", 2, "--epochs", 4,
             "--print_freq", 2, "--name", precision, "--precision", precision)  # fmt: skip
+        warned[precision] = "only imitates it" in done.stderr
         lines = (tmp_path / "checkpoints" / precision / "metrics.jsonl").read_text().splitlines()[:200]
         assert len(lines) == 200
         half = [json.loads(line) for line in lines[100:]]
         means[precision] = {n: sum(m[n] for m in half) / 100 for n in half[0] if n.startswith("loss_")}
     assert means["bf16"] == {name: pytest.approx(value, rel=0.15) for name, value in means["fp32"].items()}
     assert means["bf16"] != means["fp32"]
+    assert warned == {"fp32": False, "bf16": fast_precision(torch.device("cpu")) == "fp32"}
 
 
 def test_help_says_how_to_get_the_papers_initial_weights():
@@ -236,6 +248,7 @@ def test_debug_is_one_epoch_shown_at_every_iteration(run, dataset, tmp_path):
         (["--n_layers_D", "3"], "--n_layers_D 3"),
         (["--num_D", "3"], "--num_D 3"),
         (["--cuda_graph"], "--cuda_graph"),
+        (["--paired_only"], "--paired_only"),
         (["--input_nc", "1"], "--input_nc 1"),
         (["--sort_order", "0-2"], "--sort_order"),
         (["--sort_order", "0-2,0-2"], "--sort_order"),

@@ -19,11 +19,11 @@ from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_in
 from util.distributed import SINGLE_PROCESS
 
 
-def make_trainer(execution, processes=SINGLE_PROCESS, *, moving_average=True):
+def make_trainer(execution, processes=SINGLE_PROCESS, *, weights=None, moving_average=True):
     return Trainer(
         fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4))),
         fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig(ndf=8, layers=4))),
-        weights=LossWeights(),
+        weights=weights or LossWeights(),
         optimizer=OptimizerConfig(),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
@@ -238,6 +238,20 @@ def test_lazy_r1_counts_as_often_as_it_is_left_out(batch):
         assert torch.equal(batch.A, reals)
     assert shown[:3] == [penalties[1]] * 3
     assert shown[3] != penalties[1]
+
+
+def test_the_paired_loss_alone_trains_what_makes_pictures_and_nothing_else(batch):
+    trainer = make_trainer(Execution(accumulate=2), weights=LossWeights(paired=3.0, paired_only=True))
+    before = copy.deepcopy(trainer.networks)
+    trainer.step(batch)
+    assert list(trainer.losses()) == ["loss_G_Paired"]
+    moved = {
+        f"{network}.{name.split('.')[0]}"
+        for network, module in trainer.networks.items()
+        for name, parameter in module.named_parameters()
+        if not torch.equal(parameter, before[network].get_parameter(name))
+    }
+    assert moved == {f"{network}.{part}" for network in ("G", "g_running") for part in ("id_encoder", "decoder")}
 
 
 def test_bfloat16_keeps_losses_and_penalty_near(batch):

@@ -17,18 +17,19 @@ from models.generator import TrainingForward
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the losses; the adversarial loss has weight 1.
+    """Weights of the losses.
 
     Attributes:
+        adv: weight of the generator's adversarial loss, 1 in the paper; with 0 there is no discriminator.
         id_warmup: iterations over which the identity weight rises from 0 to its value. A constant encoder satisfies
             that loss, and training can fall into it while pictures are still flat (docs/training_notes.md).
         id_stop_gradient: whether the identity loss pulls the features of a synthesised picture to the input's and not
             vice versa. Then it does not reward a constant encoder. The paper's loss pulls both to each other.
         paired: weight of the difference to the partner's picture, where a pair is one person. The paper has no such
             pairs, so its value is 0.
-        paired_only: whether the paired loss is the only one, so that there is neither a discriminator nor a cycle.
     """
 
+    adv: float = 1.0
     rec: float = 10.0
     cycle: float = 10.0
     identity: float = 1.0
@@ -37,7 +38,11 @@ class LossWeights:
     id_warmup: int = 0
     id_stop_gradient: bool = False
     paired: float = 0.0
-    paired_only: bool = False
+
+    @property
+    def of_target_only(self) -> bool:
+        """Whether all losses are of the pictures at the target age, so that nothing else has to be made."""
+        return not (self.rec or self.cycle or self.identity or self.age)
 
     def identity_at(self, iteration: int) -> float:
         """The identity weight after `iteration` iterations."""
@@ -79,21 +84,23 @@ def generator_losses(
     made, reals = made.map(Tensor.float), batch.reals
     age = l1_loss(made.fake_age, codes.target) + l1_loss(made.real_age, codes.source)
     real_id = made.real_id.detach() if weights.id_stop_gradient else made.real_id
-    losses = {
-        "loss_G_Adv": real_loss(_float(scores), batch.target),
+    return {
+        **target_losses(weights, batch=batch, gen=made.gen, scores=scores),
         "loss_G_Cycle": weights.cycle * l1_loss(made.cyc, reals),
         "loss_G_Rec": weights.rec * l1_loss(made.rec, reals),
         "loss_G_identity_reconst": weights.identity_at(iteration) * l1_loss(made.fake_id, real_id),
         "loss_G_age_reconst": weights.age * age,
     }
+
+
+def target_losses(weights: LossWeights, *, batch: Batch, gen: Tensor, scores: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The generator's weighted losses that see only `gen`, its pictures at the target age; none has weight 0."""
+    losses = {}
+    if weights.adv:
+        losses["loss_G_Adv"] = weights.adv * real_loss(_float(scores), batch.target)
     if weights.paired:
-        losses |= paired_losses(weights, batch=batch, made=made.gen)
+        losses["loss_G_Paired"] = weights.paired * paired_loss(gen.float(), batch.partners)
     return losses
-
-
-def paired_losses(weights: LossWeights, *, batch: Batch, made: Tensor) -> dict[str, Tensor]:
-    """The weighted difference of pictures at the partners' ages from the partners' pictures, by its logged name."""
-    return {"loss_G_Paired": weights.paired * paired_loss(made.float(), batch.partners)}
 
 
 def real_loss(scores: Sequence[Tensor], classes: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from models.ema import start_average, update_average
 from models.execution import Execution
 from models.generator import Generator, Synthesizer, TrainingForward
 from models.loss_record import LossRecord
-from models.losses import LossWeights, discriminator_losses, generator_losses, paired_losses
+from models.losses import LossWeights, discriminator_losses, generator_losses, target_losses
 from models.optimizers import OptimizerConfig, discriminator_adam, generator_adam, load_moments, set_learning_rate
 from models.precision import autocast
 from util.distributed import SINGLE_PROCESS, Processes, gradient_sync
@@ -64,7 +64,7 @@ class Trainer:
             generator.compile()
             discriminator.compile()
         # The same networks, for the passes that gradients come from.
-        self._parallel_generator = processes.parallel(Synthesizer(generator) if weights.paired_only else generator)
+        self._parallel_generator = processes.parallel(Synthesizer(generator) if weights.of_target_only else generator)
         self._parallel_discriminator = processes.parallel(discriminator)
         self._last_penalty = torch.zeros((), device=self.device)
         self._recorded: dict[bool, RecordedCall[_Losses]] = {}
@@ -177,7 +177,7 @@ class Trainer:
         """One iteration on tensors alone, as a CUDA graph needs it: those of the batch, then of both steps' codes."""
         a, b, a_class, b_class, *codes = tensors
         batch = Batch(a, b, a_class, b_class, global_size)
-        of_discriminator = {} if self.weights.paired_only else self.discriminator_step(batch, Codes(*codes[:3]))
+        of_discriminator = self.discriminator_step(batch, Codes(*codes[:3])) if self.weights.adv else {}
         losses = self.generator_step(batch, Codes(*codes[3:]))
         if self.average is not self.generator:
             update_average(self.average, self.generator)
@@ -233,13 +233,14 @@ class Trainer:
 
     def _generate(self, batch: Batch, codes: Codes) -> _Losses:
         """The generator's losses on a part of a batch."""
-        if self.weights.paired_only:
-            with self._autocast():
-                pictures = self._parallel_generator(batch.reals, codes.target)
-            return paired_losses(self.weights, batch=batch, made=pictures)
+        target_only = self.weights.of_target_only
+        others = () if target_only else (codes.cycle, codes.source)
         with self._autocast():
-            made = self._parallel_generator(batch.reals, codes.target, codes.cycle, codes.source)
-            scores = self.discriminator(made.gen)
+            made = self._parallel_generator(batch.reals, codes.target, *others)
+            gen = made if target_only else made.gen
+            scores = self.discriminator(gen) if self.weights.adv else []
+        if target_only:
+            return target_losses(self.weights, batch=batch, gen=gen, scores=scores)
         return generator_losses(
             self.weights, batch=batch, codes=codes, made=made, scores=scores, iteration=self.iteration
         )

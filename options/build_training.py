@@ -139,6 +139,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
         # This is the generator's memory layout, too. torch's stubs lack the argument.
         discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         weights=LossWeights(
+            adv=options.lambda_adv,
             rec=options.lambda_rec,
             cycle=options.lambda_cyc,
             identity=options.lambda_id,
@@ -147,7 +148,6 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
             id_warmup=options.lambda_id_warmup,
             id_stop_gradient=options.id_stop_gradient,
             paired=options.lambda_paired,
-            paired_only=options.paired_only,
         ),
         optimizer=OptimizerConfig(
             lr=options.lr,

@@ -72,6 +72,12 @@ def train_parser() -> CommandParser:
     )
 
     loss = parser.group("losses and optimisation")
+    loss.add_argument(
+        "--lambda_adv",
+        type=non_negative_float,
+        default=1.0,
+        help="weight of the adversarial loss; 0 trains without a discriminator",
+    )
     loss.add_argument("--lambda_cyc", type=non_negative_float, default=10.0, help="weight of the cycle loss")
     loss.add_argument("--lambda_rec", type=non_negative_float, default=10.0, help="weight of self-reconstruction")
     loss.add_argument("--lambda_id", type=non_negative_float, default=1.0, help="weight of identity features")
@@ -93,11 +99,6 @@ def train_parser() -> CommandParser:
         default=0.0,
         help="weight of the difference to the true picture; pairs then show one person, whose file name is the same "
         "in every class; the paper has 0",
-    )
-    loss.add_argument(
-        "--paired_only",
-        action="store_true",
-        help="learn from the true pictures of --lambda_paired alone: no discriminator, about four times as fast",
     )
     loss.add_argument("--lr", type=non_negative_float, default=0.001, help="learning rate")
     loss.add_argument("--beta1", type=non_negative_float, default=0.0, help="beta1 of Adam")
@@ -168,8 +169,8 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
         )
     if options.num_D > options.n_layers_D:
         raise UserError(f"--num_D {options.num_D}: must be at most --n_layers_D, which is {options.n_layers_D}")
-    if options.paired_only and not options.lambda_paired:
-        raise UserError("--paired_only: needs --lambda_paired above 0; the demo model's stages have 30")
+    if not any(getattr(options, f"lambda_{name}") for name in ("adv", "rec", "cyc", "id", "age", "paired")):
+        raise UserError("--lambda_adv, _rec, _cyc, _id, _age and _paired are all 0: nothing is learned; raise one")
     for name in ("beta1", "beta2"):
         if getattr(options, name) >= 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be below 1")
@@ -197,7 +198,7 @@ def _warn_of_idle_options(options: argparse.Namespace, parser: CommandParser) ->
         (options.no_html, "save_display_freq", "with --no_html"),
         (not visdom, "display_port display_winsize display_single_pane_ncols", "with --display_id 0"),
         (not visdom and not options.tensorboard, "display_freq", "with --display_id 0, without --tensorboard"),
-        (options.paired_only, "lambda_cyc lambda_rec lambda_id lambda_age lambda_r1 ndf", "with --paired_only"),
+        (not options.lambda_adv, "lambda_r1 r1_interval ndf num_D", "with --lambda_adv 0"),
         (not options.lambda_id, "lambda_id_warmup id_stop_gradient", "with --lambda_id 0"),
         (not options.lambda_r1, "r1_interval", "with --lambda_r1 0"),
         (not options.sort_classes, "sort_order", "with --sort_classes false, which finds the classes"),

@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
 # Makes checkpoints/demo_model again: draws its people, trains, and stores the moving average in half precision.
-# This takes about 4.5 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
+# This takes about 6 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
 
+precision=$(python -c "
+from models.precision import fast_precision
+from options.types import gpu_ids
+from util.device import choose_device
+
+print(fast_precision(choose_device(gpu_ids('${GPU_IDS:-0}'))))")
 common=(--gpu_ids "${GPU_IDS:-0}" --loadSize 64 --fineSize 64 --ngf 16 --ndf 16 --n_layers_D 4 --batchSize 2 --nThreads 0
   --id_enc_norm instance --id_stop_gradient false --decay_adain_affine_layers false --lr 0.003 --display_id 0 --no_html --save_latest_freq 1000)
 
@@ -24,18 +30,24 @@ stage demo_training --dataroot datasets/demo_people --lambda_id_warmup 2000 --ep
 # The second stage uses 3990 people whose true pictures at every age are known.
 draw_people datasets/demo_paired --together --paired --identities 4200 --test_fraction 0.05 --size 64 --seed 1
 stage demo_paired --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_training --lambda_paired 20 \
-  --precision bf16 --r1_interval 8 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.4 --seed 2
+  --precision "$precision" --r1_interval 8 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.4 --seed 2
 
 # The third stage doubles the width of the generator.
 stage demo_wide --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_paired --ngf 32 --batchSize 4 \
-  --lambda_paired 30 --precision bf16 --r1_interval 16 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.27 --seed 3
+  --lambda_paired 30 --precision "$precision" --r1_interval 16 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.27 --seed 3
+
+# The fourth stage puts a layer of 128x128 pixels around that, and learns from true pictures alone.
+draw_people datasets/demo_large --together --paired --identities 1200 --test_fraction 0 --size 128 --seed 21
+stage demo_large --dataroot datasets/demo_large --load_pretrain checkpoints/demo_wide --loadSize 128 --fineSize 128 \
+  --n_downsample 3 --ngf 16 --n_layers_D 5 --batchSize 4 --lambda_paired 30 --paired_only --precision "$precision" \
+  --lr 0.002 --beta1 0.9 --epochs 7 --decay_epochs 3,5,6 --decay_gamma 0.4 --seed 4
 
 python - <<'PYTHON'
 from pathlib import Path
 
 from models.checkpoint import CheckpointFolder, export_half
 
-trained, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_wide", "demo_model"))
+trained, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_large", "demo_model"))
 export_half(trained.weights("latest", "g_running"), demo.weights("latest", "g_running"))
 (demo.path / "opt.txt").write_text((trained.path / "opt.txt").read_text())
 PYTHON

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 # Colours that colour-blind people can distinguish (Okabe and Ito 2008), without black and yellow, which are hard to
 # see on a dark or a light page. After the last colour, the first one returns with a dashed line.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("solid", "dashed", "dotted")
 # Text and axes are drawn in this colour, which the page's own text colour then replaces.
 _TEXT_COLOR = "#010203"
@@ -49,7 +49,7 @@ def line_chart(
     known = {name: np.array(points, dtype=np.float64).reshape(-1, 2) for name, points in series.items()}
     if not any(np.isfinite(points[:, 1]).any() for points in known.values()):
         return tags.div(tags.h2(title), tags.p("No figures yet."), cls="figure")
-    styles = dict(zip(known, cycle((color, dash) for dash in _DASHES for color in _COLORS), strict=False))
+    styles = dict(zip(known, cycle((color, dash) for dash in _DASHES for color in COLORS), strict=False))
     # With the title as salt, identifiers are the same in every run and differ between the charts of a page.
     with mpl.rc_context(
         {

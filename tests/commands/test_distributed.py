@@ -19,7 +19,7 @@ from models.execution import Execution
 from models.losses import LossWeights
 from tests.conftest import ROOT, TINY, write_dataset
 from tests.golden_weights import golden_input
-from tests.models.test_trainer import make_trainer
+from tests.models.test_trainer import PAIRED_ONLY, make_trainer
 from util.distributed import SINGLE_PROCESS, Processes
 
 RUN = (*TINY, "--dataroot", "people", "--batchSize", "3", "--name", "run", "--display_id", "0")
@@ -51,7 +51,7 @@ def step_of_one(rank: int, count: int, accumulate: int, weights: LossWeights, fo
 
 @pytest.mark.parametrize(
     ("accumulate", "weights"),
-    [(1, LossWeights()), (2, LossWeights()), (2, LossWeights(paired=1.0, paired_only=True))],
+    [(1, LossWeights()), (2, LossWeights()), (2, PAIRED_ONLY)],
 )
 def test_gradients_of_two_processes_are_those_of_one(tmp_path, monkeypatch, accumulate, weights):
     """Three pairs: two for the first process, one for the other."""

@@ -18,6 +18,8 @@ from models.trainer import Trainer
 from tests.golden_weights import GOLDEN, fill_from_names, golden_code, golden_input
 from util.distributed import SINGLE_PROCESS
 
+PAIRED_ONLY = LossWeights(adv=0, rec=0, cycle=0, identity=0, age=0, paired=3.0)
+
 
 def make_trainer(execution, processes=SINGLE_PROCESS, *, weights=None, moving_average=True):
     return Trainer(
@@ -241,7 +243,7 @@ def test_lazy_r1_counts_as_often_as_it_is_left_out(batch):
 
 
 def test_the_paired_loss_alone_trains_what_makes_pictures_and_nothing_else(batch):
-    trainer = make_trainer(Execution(accumulate=2), weights=LossWeights(paired=3.0, paired_only=True))
+    trainer = make_trainer(Execution(accumulate=2), weights=PAIRED_ONLY)
     before = copy.deepcopy(trainer.networks)
     trainer.step(batch)
     assert list(trainer.losses()) == ["loss_G_Paired"]

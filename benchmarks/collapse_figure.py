@@ -1,0 +1,71 @@
+"""Draws what `python -m benchmarks.collapse --csv FILE` measured: python -m benchmarks.collapse_figure FILE OUT.svg.
+
+There is a panel for each of spread, error and age accuracy over the iterations, and a line for each variant.
+"""
+
+import argparse
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from benchmarks.collapse import COLUMNS
+from util.charts import COLORS
+
+_PANELS = {
+    "spread": "deviation of the pictures over space",
+    "error": "L1 of reconstruction",
+    "age_accuracy": "age accuracy",
+}
+_VARIANT = COLUMNS[: COLUMNS.index("iteration")]
+_WORDS = {
+    "norm": "{} norm",
+    "init": "{}",
+    "styles": "{} style branches",
+    "warmup": "warm-up {}",
+    "id_stop_gradient": "target detached: {}",
+}
+
+Rows = Mapping[tuple[str, ...], Sequence[Mapping[str, str]]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.collapse_figure", description=__doc__)
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("svg", type=Path)
+    options = parser.parse_args()
+    # The same rows give the same file, and the text stays text.
+    with mpl.rc_context({"svg.hashsalt": "collapse", "svg.fonttype": "none", "font.size": 11}):
+        FigureCanvasSVG(figure(read(options.csv))).print_svg(options.svg, metadata={"Date": None})
+
+
+def read(path: Path) -> Rows:
+    """The rows of a file by variant."""
+    rows = defaultdict(list)
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            rows[tuple(row[name] for name in _VARIANT)].append(row)
+    return rows
+
+
+def figure(rows: Rows) -> Figure:
+    """The panels, and a legend below them that names in what the variants differ."""
+    made = Figure(figsize=(11, 4.4), layout="constrained")
+    differ = [number for number in range(len(_VARIANT)) if len({variant[number] for variant in rows}) > 1]
+    for axes, (column, label) in zip(made.subplots(1, len(_PANELS)), _PANELS.items(), strict=True):
+        for (variant, of_variant), color in zip(rows.items(), COLORS * len(rows), strict=False):
+            words = [_WORDS.get(_VARIANT[n], _VARIANT[n] + " {}").format(variant[n]) for n in differ]
+            points = [(int(row["iteration"]), float(row[column])) for row in of_variant]
+            axes.plot(*zip(*points, strict=True), color=color, marker="o", markersize=3, label=", ".join(words))
+        axes.set(title=label, xlabel="iterations", ylim=(0, None))
+        axes.grid(alpha=0.3)
+    made.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    return made
+
+
+if __name__ == "__main__":
+    main()

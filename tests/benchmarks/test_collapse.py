@@ -1,0 +1,32 @@
+"""The study of initialisations as a command, and its figure."""
+
+import csv
+import os
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+
+def python(*arguments):
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True, timeout=300)
+
+
+def test_variants_are_measured_once_and_drawn(tmp_path):
+    table, drawing = tmp_path / "rows.csv", tmp_path / "rows.svg"
+    study = ("--size", 16, "--ngf", 4, "--pairs", 1, "--identities", 5, "--gpu_ids", -1, "--loss", "whole",
+             "--norms", "pixel", "--report", 1, 2, "--csv", table, "--inits")  # fmt: skip
+    python("benchmarks.collapse", *study, "paper")
+    python("benchmarks.collapse", *study, "paper", "centered")
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["init"], row["iteration"]) for row in rows] == [
+        ("paper", "1"), ("paper", "2"), ("centered", "1"), ("centered", "2")]  # fmt: skip
+    assert all(0 <= float(row["age_accuracy"]) <= 1 and float(row["error"]) > 0 for row in rows)
+    python("benchmarks.collapse_figure", table, drawing)
+    text = drawing.read_text()
+    assert all(word in text for word in (">paper<", ">centered<", ">age accuracy<"))
+    python("benchmarks.collapse_figure", table, tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_text() == text

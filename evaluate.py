@@ -1,6 +1,6 @@
 """Scores a model on people whose true pictures at every age are known, or on photos.
 
-python datasets/synthesize.py --out datasets/unseen --together --paired --identities 300 --size 128 --seed 99
+python datasets/synthesize.py --out datasets/unseen --together --paired --identities 300 --size 64 --seed 99
 python evaluate.py --name demo_model --paired datasets/unseen
 python evaluate.py --name females_model --photos photos.txt --in_the_wild
 """

@@ -36,6 +36,16 @@ def ssim(made: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
     return float(similarity[mask].mean())
 
 
+def sharpness(made: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
+    """How much grey values differ between neighbouring pixels of the mask, as a share of the truth's differences.
+
+    A blurred picture has less than 1, though it can be nearer to the truth than a sharp one that is a little off.
+    A flat truth, which nothing can blur, gives 1.
+    """
+    made_edges, true_edges = (_edges(pixels, mask) for pixels in (made, truth))
+    return made_edges / true_edges if true_edges else 1.0
+
+
 def nearest(made: np.ndarray, candidates: np.ndarray) -> int:
     """Index of the candidate (N, H, W, 3) with the least mean absolute difference."""
     return int(np.argmin([cv2.norm(made, candidate, cv2.NORM_L1) for candidate in candidates]))
@@ -55,6 +65,14 @@ def estimated_age(made: np.ndarray, truths: np.ndarray, ages: Sequence[float]) -
         share = float(np.clip((point - start) @ along / max(float(along @ along), 1e-12), 0, 1))
         best = min(best, (float(np.linalg.norm(point - start - share * along)), young + share * (old - young)))
     return best[1]
+
+
+def _edges(pixels: np.ndarray, mask: np.ndarray) -> float:
+    """The sum of absolute differences between neighbouring grey values that both lie in the mask."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float64)
+    down = np.abs(np.diff(grey, axis=0))[mask[1:] & mask[:-1]].sum()
+    across = np.abs(np.diff(grey, axis=1))[mask[:, 1:] & mask[:, :-1]].sum()
+    return float(down + across)
 
 
 def _difference(made: np.ndarray, truth: np.ndarray) -> np.ndarray:

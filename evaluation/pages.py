@@ -25,6 +25,7 @@ _MEANINGS = {
     "l1": "mean difference from the true picture inside the head, from 0 to 1",
     "psnr": "likeness to the true picture inside the head, in dB; more is better",
     "ssim": "likeness of structures to those of the true picture; 1 is best",
+    "sharpness": "differences between neighbouring pixels, as a share of the true picture's; less than 1 is blurred",
     "age_accuracy": "share of pictures that are nearest to the person's true picture at the target age",
     "age_error": "how far the age is off, in years",
     "identity": "share of pictures that are nearest to the right person at the target age",

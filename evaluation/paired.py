@@ -12,7 +12,7 @@ from dominate.dom_tag import dom_tag
 from data.classes import find_classes, keep_pairs
 from evaluation.candidate import Candidate
 from evaluation.intervals import Figure, mean_over_people
-from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
+from evaluation.metrics import estimated_age, l1, nearest, psnr, sharpness, ssim
 from evaluation.pages import best_median_worst, chart_over_ages, save_picture, table_text, write_report
 from evaluation.pasted import pasted_l1
 from evaluation.people import Person, read_people, read_training_people
@@ -35,6 +35,7 @@ class Scores:
 
     Attributes:
         l1, psnr, ssim: closeness to the true picture inside the head (0 to 1; dB; at most 1).
+        sharpness: differences between neighbouring pixels inside the head, as a share of the true picture's.
         age_accuracy: 1 if the person's true picture that is nearest is that of the target class, else 0.
         estimated_age: years.
         age_error: years between the estimated age and the centre of the target class.
@@ -44,6 +45,7 @@ class Scores:
     l1: np.ndarray
     psnr: np.ndarray
     ssim: np.ndarray
+    sharpness: np.ndarray
     age_accuracy: np.ndarray
     estimated_age: np.ndarray
     age_error: np.ndarray
@@ -109,6 +111,7 @@ def score(people: Sequence[Person], ages: Sequence[float], pictures_of: Pictures
             l1(picture, truth, head),
             psnr(picture, truth, head),
             ssim(picture, truth, head),
+            sharpness(picture, truth, head),
             nearest(picture, person.truths) == target,
             age,
             abs(age - ages[target]),

@@ -36,18 +36,17 @@ stage demo_paired --dataroot datasets/demo_paired --load_pretrain checkpoints/de
 stage demo_wide --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_paired --ngf 32 --batchSize 4 \
   --lambda_paired 30 --precision "$precision" --r1_interval 16 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.27 --seed 3
 
-# The fourth stage puts a layer of 128x128 pixels around that, and learns from true pictures alone.
-draw_people datasets/demo_large --together --paired --identities 1200 --test_fraction 0 --size 128 --seed 21
-stage demo_large --dataroot datasets/demo_large --load_pretrain checkpoints/demo_wide --loadSize 128 --fineSize 128 \
-  --n_downsample 3 --ngf 16 --n_layers_D 5 --batchSize 4 --lambda_paired 30 --paired_only --precision "$precision" \
-  --lr 0.002 --beta1 0.9 --epochs 7 --decay_epochs 3,5,6 --decay_gamma 0.4 --seed 4
+# The fourth stage sees only pictures at the target age, which is half of the work.
+stage demo_sharp --dataroot datasets/demo_paired --load_pretrain checkpoints/demo_wide --ngf 32 --batchSize 4 \
+  --lambda_paired 30 --lambda_rec 0 --lambda_cyc 0 --lambda_id 0 --lambda_age 0 --precision "$precision" \
+  --r1_interval 16 --lr 0.0005 --epochs 1 --seed 6
 
 python - <<'PYTHON'
 from pathlib import Path
 
 from models.checkpoint import CheckpointFolder, export_half
 
-trained, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_large", "demo_model"))
+trained, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_sharp", "demo_model"))
 export_half(trained.weights("latest", "g_running"), demo.weights("latest", "g_running"))
 (demo.path / "opt.txt").write_text((trained.path / "opt.txt").read_text())
 PYTHON

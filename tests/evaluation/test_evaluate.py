@@ -12,7 +12,7 @@ from data.transforms import Transform
 from datasets.population import Job, write_portrait
 from evaluation.intervals import Figure
 from evaluation.judge import Judge, Judgement, log_age
-from evaluation.metrics import estimated_age, l1, nearest, psnr, ssim
+from evaluation.metrics import estimated_age, l1, nearest, psnr, sharpness, ssim
 from evaluation.pages import best_median_worst, table_text
 from evaluation.paired import crossfade, figures, monotone_steps, nearest_training_person, score
 from evaluation.pasted import pasted_l1
@@ -63,6 +63,20 @@ def test_structural_similarity():
     # Of two flat pictures only the means count: (2xy + c1) / (x^2 + y^2 + c1).
     x, y = np.full((32, 32, 3), 100, np.uint8), np.full((32, 32, 3), 50, np.uint8)
     assert ssim(x, y, mask) == pytest.approx((10000 + 6.5025) / (12500 + 6.5025), rel=1e-6)
+
+
+def test_a_blurred_picture_is_not_sharp_however_near_it_is():
+    stripes = np.zeros((16, 16, 3), np.uint8)
+    stripes[:, ::2] = 200
+    blurred, shifted = np.full_like(stripes, 100), np.roll(stripes, 1, axis=1)
+    assert l1(blurred, stripes, ALL) < l1(shifted, stripes, ALL)
+    assert [sharpness(picture, stripes, ALL) for picture in (stripes, shifted, blurred)] == [1, 1, 0]
+    assert sharpness(stripes // 2, stripes, ALL) == pytest.approx(0.5)
+    # Of two neighbours, both must be in the mask.
+    left = np.arange(16)[None] < np.full((16, 1), 8)
+    half = np.where(left[..., None], stripes, 50).astype(np.uint8)
+    assert sharpness(half, stripes, left) == 1
+    assert sharpness(blurred, blurred, ALL) == 1
 
 
 def test_scores_of_what_is_seen_in_photos():

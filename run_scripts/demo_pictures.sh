@@ -37,7 +37,7 @@ def pixels(path: Path) -> np.ndarray:
 shutil.copy(sheet, assets / sheet.name)
 rows = [pixels(path) for path in sorted((made / "deploy").glob("*.png"))]
 write_image(assets / "demo_progression.png", np.vstack(rows))
-series = [sorted(folder.glob("*.png"))[::2] for folder in sorted((made / "traversal").iterdir())]
+series = [sorted(folder.glob("*.png"))[::2] for folder in sorted((made / "traversal").iterdir()) if folder.is_dir()]
 growing = [Image.fromarray(np.hstack([pixels(path) for path in frames])) for frames in zip(*series, strict=True)]
 first, *others = [*growing, *growing[-2:0:-1]]
 first.save(assets / "demo.webp", save_all=True, append_images=others, duration=80, loop=0, quality=70)

@@ -78,7 +78,7 @@ class Variant:
     init: str
     styles: str
     warmup: int
-    id_stop_gradient: bool
+    id_stop_gradient: int
 
 
 @dataclass(frozen=True)

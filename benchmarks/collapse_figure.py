@@ -38,6 +38,11 @@ def main() -> None:
     parser.add_argument("csv", type=Path)
     parser.add_argument("svg", type=Path)
     options = parser.parse_args()
+    if not options.csv.is_file():
+        parser.error(f"{options.csv}: no such file; benchmarks.collapse writes it with --csv")
+    with options.csv.open(encoding="utf-8", newline="") as file:
+        if next(csv.reader(file), None) != COLUMNS:
+            parser.error(f"{options.csv}: does not have the columns that benchmarks.collapse writes")
     # The same rows give the same file, and the text stays text.
     with mpl.rc_context({"svg.hashsalt": "collapse", "svg.fonttype": "none", "font.size": 11}):
         FigureCanvasSVG(figure(read(options.csv))).print_svg(options.svg, metadata={"Date": None})

@@ -218,14 +218,18 @@ class Generator(nn.Module):
 
 
 class Synthesizer(nn.Module):
-    """The part of a generator that makes pictures, as a network of its own; both have the same parameters."""
+    """The part of a generator that makes pictures, without its age encoder, as a network of its own.
+
+    It shares its parameters with the generator. Training in several processes needs it, because that waits for a
+    gradient of every parameter of a network.
+    """
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.id_encoder, self.decoder = generator.id_encoder, generator.decoder
 
     def forward(self, images: Tensor, codes: Tensor) -> Tensor:
-        """As `Generator.synthesize`."""
+        """Images (B, 3, H, W) in [-1, 1] at the ages of the codes (B, code_dim), as `Generator.synthesize`."""
         made: Tensor = self.decoder(self.id_encoder(images), self.decoder.mlp(codes))
         return made
 

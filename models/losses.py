@@ -94,12 +94,16 @@ def generator_losses(
 
 
 def target_losses(weights: LossWeights, *, batch: Batch, gen: Tensor, scores: Sequence[Tensor]) -> dict[str, Tensor]:
-    """The generator's weighted losses that see only `gen`, its pictures at the target age; none has weight 0."""
+    """The generator's weighted losses that see only `gen`, its pictures at the target age (2B, 3, H, W) in [-1, 1].
+
+    A loss of weight 0 is left out. `scores` are the discriminator's of `gen`; without an adversarial loss they may be
+    empty.
+    """
     losses = {}
     if weights.adv:
         losses["loss_G_Adv"] = weights.adv * real_loss(_float(scores), batch.target)
     if weights.paired:
-        losses["loss_G_Paired"] = weights.paired * paired_loss(gen.float(), batch.partners)
+        losses["loss_G_Paired"] = weights.paired * l1_loss(gen.float(), batch.partners)
     return losses
 
 
@@ -126,15 +130,6 @@ def r1_penalty(scores: Sequence[Tensor], reals: Tensor) -> Tensor:
 def l1_loss(a: Tensor, b: Tensor) -> Tensor:
     """Mean absolute difference over all elements; gradients flow into both."""
     return (a - b).abs().mean()
-
-
-def paired_loss(made: Tensor, truth: Tensor) -> Tensor:
-    """L1 of pictures (B, C, H, W), and of their differences between neighbouring pixels, which keeps edges sharp.
-
-    The second part is the gradient difference loss of Mathieu, Couprie and LeCun (2016), with signs and exponent 1.
-    """
-    edges = [l1_loss(made.diff(dim=dim), truth.diff(dim=dim)) for dim in (2, 3)]
-    return l1_loss(made, truth) + edges[0] + edges[1]
 
 
 def _class_scores(scores: Sequence[Tensor], classes: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:

@@ -59,12 +59,13 @@ class Trainer:
         self._autocast = partial(autocast, execution.precision, self.device)
         self._record = LossRecord(self.device)
         self._synthesize = generator.synthesize
+        trained = Synthesizer(generator) if weights.of_target_only else generator
         if execution.compile:
             self._synthesize = torch.compile(generator.synthesize)
-            generator.compile()
+            trained.compile()
             discriminator.compile()
         # The same networks, for the passes that gradients come from.
-        self._parallel_generator = processes.parallel(Synthesizer(generator) if weights.of_target_only else generator)
+        self._parallel_generator = processes.parallel(trained)
         self._parallel_discriminator = processes.parallel(discriminator)
         self._last_penalty = torch.zeros((), device=self.device)
         self._recorded: dict[bool, RecordedCall[_Losses]] = {}

@@ -38,7 +38,7 @@ stage demo_wide --dataroot datasets/demo_paired --load_pretrain checkpoints/demo
 
 # The fourth stage makes only pictures at the target age, which is half of the work, and weighs the discriminator more.
 stage demo_sharp --dataroot datasets/demo_paired --max_dataset_size 1100 --load_pretrain checkpoints/demo_wide --ngf 32 \
-  --batchSize 4 --lambda_paired 30 --lambda_adv 4 --lambda_rec 0 --lambda_cyc 0 --lambda_id 0 --lambda_age 0 \
+  --batchSize 4 --lambda_paired 45 --lambda_adv 4 --lambda_rec 0 --lambda_cyc 0 --lambda_id 0 --lambda_age 0 \
   --precision "$precision" --r1_interval 16 --lr 0.0006 --epochs 2 --decay_epochs 1 --decay_gamma 0.33 --seed 6
 
 python - <<'PYTHON'

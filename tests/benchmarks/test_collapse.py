@@ -8,10 +8,10 @@ import sys
 from tests.conftest import ROOT
 
 
-def python(*arguments):
+def python(*arguments, check=True):
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=env, check=check, capture_output=True, text=True, timeout=300)
 
 
 def test_variants_are_measured_once_and_drawn(tmp_path):
@@ -30,3 +30,7 @@ def test_variants_are_measured_once_and_drawn(tmp_path):
     assert all(word in text for word in (">paper<", ">centered<", ">age accuracy<"))
     python("benchmarks.collapse_figure", table, tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_text() == text
+    for wrong in (tmp_path / "none.csv", drawing):
+        done = python("benchmarks.collapse_figure", wrong, tmp_path / "no.svg", check=False)
+        assert done.returncode == 2
+        assert f"error: {wrong}: " in done.stderr

@@ -20,7 +20,7 @@ from models.batch import Batch, first_pictures
 from models.checkpoint import CheckpointFolder, Position, save
 from models.precision import set_tf32
 from models.trainer import Trainer
-from options import build_training as build
+from options import build_data, build_training
 from options.run_folder import explain_failures, locked_run_folder, start_or_resume
 from options.train import parse_train_options, train_parser
 from util.device import choose_device, peak_memory
@@ -43,7 +43,7 @@ class Run:
     visualizer: Visualizer
     write_samples: Callable[[Path], None]
     score: Callable[[int], dict[str, float]]
-    cadence: build.Cadence
+    cadence: build_training.Cadence
     folder: CheckpointFolder
     position: Position
     processes: Processes
@@ -108,8 +108,8 @@ def main() -> int:
     parser, options = train_parser(), parse_train_options(train_parser())
     # This process may start others. The first of those locks the folder again.
     with locked_run_folder(options) as folder:
-        options = build.with_discovered_classes(options)
-        classes = build.training_classes(options)
+        options = build_data.with_discovered_classes(options)
+        classes = build_data.training_classes(options)
     advice = f"if a checkpoint is in {folder.path}, --continue_train goes on from it"
     count = process_count(options.processes, options.gpu_ids)
     if count > options.batchSize:
@@ -124,7 +124,7 @@ def main() -> int:
     with locked_run_folder(options) as folder, process_group(device, advice) as processes, logging_redirect_tqdm():
         run = make_run(options, classes, folder, device, processes)
         logger.info(options_text(options, parser))
-        build.log_run(options, classes, run.sampler, run.trainer)
+        build_training.log_run(options, classes, run.sampler, run.trainer)
         if run.position.epoch > run.cadence.epochs:
             logger.info("all %d epochs are done; --epochs %d or more goes on", run.cadence.epochs, run.position.epoch)
             return 0
@@ -147,17 +147,17 @@ def make_run(
     processes: Processes,
 ) -> Run:
     """The run that the options describe, at the position where it begins or goes on."""
-    dataset, sampler = build.training_data(options, classes, processes)
-    trainer = build.make_trainer(options, device, processes)
+    dataset, sampler = build_data.training_data(options, classes, processes)
+    trainer = build_training.make_trainer(options, device, processes)
     position = start_or_resume(options, folder, trainer, sampler)
-    cadence = build.make_cadence(options, position)
+    cadence = build_training.make_cadence(options, position)
     return Run(
         trainer=trainer,
         loader=PairLoader(dataset, sampler, options.nThreads),
         sampler=sampler,
-        visualizer=build.make_visualizer(options, cadence, folder.path, processes),
-        write_samples=build.sample_writer(trainer, dataset.samples),
-        score=TrainingScores(trainer, build.score_classes(options, classes), dataset.transform, options.metrics_freq),
+        visualizer=build_training.make_visualizer(options, cadence, folder.path, processes),
+        write_samples=build_training.sample_writer(trainer, dataset.samples),
+        score=TrainingScores(trainer, build_data.scored(options, classes), dataset.transform, options.metrics_freq),
         cadence=cadence,
         folder=folder,
         position=position,

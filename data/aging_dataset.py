@@ -71,7 +71,9 @@ class AgingDataset(Dataset[PairItem]):
                 return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
             a, a_image = self._usable(index.a_class, b_image, index.a_seed, faults)
             b, b_image = self._usable(index.b_class, a_image, index.b_seed, faults)
-        raise UserError(f"--lambda_paired: no person has usable pictures in both classes; last error: {faults[-1]}")
+        raise UserError(
+            f"--lambda_paired, --lambda_ssim: no person has usable pictures in both classes; last error: {faults[-1]}"
+        )
 
     def _usable(
         self, class_index: int, image_index: int, seed: int | None, faults: list[str]

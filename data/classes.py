@@ -61,8 +61,8 @@ def keep_pairs(classes: Sequence[ClassImages]) -> list[ClassImages]:
     common = set.intersection(*map(set, named))
     if not common:
         raise UserError(
-            f"{classes[0].paths[0].parent} and the other class folders share no file name; --paired and "
-            "--lambda_paired need one file name for each person, as datasets/synthesize.py --paired writes it"
+            f"{classes[0].paths[0].parent} and the other class folders share no file name; --paired, --lambda_paired "
+            "and --lambda_ssim need one file name for each person, as datasets/synthesize.py --paired writes it"
         )
     return [
         ClassImages(of_class.name, tuple(by_stem[stem] for stem in sorted(common)))

@@ -1,4 +1,4 @@
-"""Builds the objects of training from options: networks, trainer, data, visualizer and frequencies."""
+"""Builds the objects of training from options: networks, trainer, visualizer and frequencies."""
 
 import argparse
 import logging
@@ -11,12 +11,11 @@ import numpy as np
 import torch
 
 from data.age_classes import ANCHORS
-from data.aging_dataset import AgingDataset
-from data.classes import ClassImages, class_folders, find_classes, keep_pairs
+from data.classes import ClassImages, class_folders
 from data.loader import PairSampler
 from models.age_code import anchor_blends
 from models.checkpoint import CheckpointFolder, Position
-from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator, smallest_side
+from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.engines import TorchEngine
 from models.execution import Execution
 from models.generator import Generator
@@ -27,7 +26,7 @@ from models.precision import fast_precision
 from models.pretrained import PretrainedModel, load_pretrained
 from models.trainer import Trainer
 from models.transformer import AgeTransformer
-from options.build import generator_config, noise_sigma, transform
+from options.build import generator_config, noise_sigma
 from options.types import class_names
 from util.distributed import Processes
 from util.errors import UserError
@@ -50,7 +49,7 @@ logger = logging.getLogger(__name__)
 # Losses that share a scale in the training log.
 LOSS_CHARTS = {
     "Adversarial losses": ("loss_G_Adv", "loss_D_real", "loss_D_fake"),
-    "Reconstruction losses": ("loss_G_Rec", "loss_G_Cycle", "loss_G_Paired"),
+    "Reconstruction losses": ("loss_G_Rec", "loss_G_Cycle", "loss_G_Paired", "loss_G_SSIM"),
     "Identity and age features": ("loss_G_identity_reconst", "loss_G_age_reconst"),
     "R1 penalty": ("loss_D_reg",),
 }
@@ -70,48 +69,6 @@ class Cadence:
     def saves_epoch(self, epoch: int) -> bool:
         """Whether an epoch gets a checkpoint of its own; the last one always does."""
         return epoch % self.save_epoch == 0 or epoch == self.epochs
-
-
-def with_discovered_classes(options: argparse.Namespace) -> argparse.Namespace:
-    """The options, with the data set's classes as --sort_order if --sort_classes is false, for opt.txt to save."""
-    if options.sort_classes:
-        return options
-    found = tuple(class_folders(options.dataroot, options.phase)) or options.sort_order
-    return argparse.Namespace(**{**vars(options), "sort_order": found, "sort_classes": True})
-
-
-def training_classes(options: argparse.Namespace) -> list[ClassImages]:
-    """The classes to train on, with their pictures; raises UserError if one has none."""
-    classes = find_classes(options.dataroot, options.phase, options.sort_order, options.max_dataset_size)
-    return keep_pairs(classes) if options.lambda_paired > 0 else classes
-
-
-def training_data(
-    options: argparse.Namespace, classes: Sequence[ClassImages], processes: Processes
-) -> tuple[AgingDataset, PairSampler]:
-    """The pictures, and the sampler that draws this process's pairs of them.
-
-    Raises:
-        UserError: there are too few pictures, or they do not fit the discriminator.
-    """
-    paired = options.lambda_paired > 0
-    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), paired=paired)
-    height, width = dataset.samples[0].shape[:2]
-    smallest = smallest_side(options.n_layers_D)
-    if height < smallest:
-        raise UserError(
-            f"--resize_or_crop {options.resize_or_crop}: pictures get {width}x{height} pixels, but --n_layers_D "
-            f"{options.n_layers_D} needs at least {smallest}; lower it, or crop"
-        )
-    sampler = PairSampler(
-        [len(images.paths) for images in classes],
-        batch_size=options.batchSize,
-        seed=options.seed,
-        serial=options.serial_batches,
-        part=processes.part(options.batchSize),
-        paired=paired,
-    )
-    return dataset, sampler
 
 
 def make_trainer(options: argparse.Namespace, device: torch.device, processes: Processes) -> Trainer:
@@ -148,6 +105,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
             id_warmup=options.lambda_id_warmup,
             id_stop_gradient=options.id_stop_gradient,
             paired=options.lambda_paired,
+            ssim=options.lambda_ssim,
         ),
         optimizer=OptimizerConfig(
             lr=options.lr,
@@ -213,13 +171,6 @@ def make_visualizer(options: argparse.Namespace, cadence: Cadence, folder: Path,
             )
         )
     return Visualizer(sinks, history)
-
-
-def score_classes(options: argparse.Namespace, classes: Sequence[ClassImages]) -> Sequence[ClassImages]:
-    """The pictures for FID and KID: those of the test folders if each class has one, otherwise `classes`."""
-    if set(options.sort_order) <= set(class_folders(options.dataroot, "test")):
-        return find_classes(options.dataroot, "test", options.sort_order)
-    return classes
 
 
 def sample_writer(trainer: Trainer, inputs: Sequence[np.ndarray]) -> Callable[[Path], None]:

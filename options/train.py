@@ -100,6 +100,12 @@ def train_parser() -> CommandParser:
         help="weight of the difference to the true picture; pairs then show one person, whose file name is the same "
         "in every class; the paper has 0",
     )
+    loss.add_argument(
+        "--lambda_ssim",
+        type=non_negative_float,
+        default=0.0,
+        help="weight of 1 - SSIM to the true picture of such pairs, which blurs less; the paper has 0",
+    )
     loss.add_argument("--lr", type=non_negative_float, default=0.001, help="learning rate")
     loss.add_argument("--beta1", type=non_negative_float, default=0.0, help="beta1 of Adam")
     loss.add_argument("--beta2", type=non_negative_float, default=0.999, help="beta2 of Adam")
@@ -169,8 +175,10 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
         )
     if options.num_D > options.n_layers_D:
         raise UserError(f"--num_D {options.num_D}: must be at most --n_layers_D, which is {options.n_layers_D}")
-    if not any(getattr(options, f"lambda_{name}") for name in ("adv", "rec", "cyc", "id", "age", "paired")):
-        raise UserError("--lambda_adv, _rec, _cyc, _id, _age and _paired are all 0: nothing is learned; raise one")
+    if not any(getattr(options, f"lambda_{name}") for name in ("adv", "rec", "cyc", "id", "age", "paired", "ssim")):
+        raise UserError(
+            "--lambda_adv, _rec, _cyc, _id, _age, _paired and _ssim are all 0: nothing is learned; raise one"
+        )
     for name in ("beta1", "beta2"):
         if getattr(options, name) >= 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be below 1")

@@ -29,8 +29,9 @@ def paint_hair_behind(painter: Painter) -> None:
     """Paints what lies behind the head and the neck: the back of long hair, and a bun."""
     identity, now = painter.head.identity, painter.head.stage
     if identity.hair_style == "bun" and now.hair_length > _STYLED:
-        size = 0.25 * now.hair_length
-        _brush(painter, painter.patch(ellipse((0.0, -1.1), (size * 1.1, size)), 0.006))
+        # A child's skull reaches high into the frame; a higher bun would be cut off.
+        size = 0.21 * now.hair_length
+        _brush(painter, painter.patch(ellipse((0.0, -1.04), (size * 1.2, size)), 0.006))
     end = _end(painter.head)
     if end is None:
         return

@@ -186,9 +186,17 @@ def test_a_run_goes_on_with_another_learning_rate(run, dataset, tmp_path):
 
 
 def test_pairs_of_one_person_are_scored_against_the_truth(run, dataset, tmp_path):
-    train(run, "--name", "paired", "--epochs", 1, "--lambda_paired", 10, "--print_freq", 2)
+    train(run, "--name", "paired", "--epochs", 1, "--lambda_paired", 10, "--lambda_ssim", 2, "--print_freq", 2)
     metrics = (tmp_path / "checkpoints" / "paired" / "metrics.jsonl").read_text().splitlines()
     assert all(0 < json.loads(line)["loss_G_Paired"] < 20 for line in metrics)
+    assert all(0 < json.loads(line)["loss_G_SSIM"] < 4 for line in metrics)
+    # A picture that only one class has is no pair. With either loss it must be left out.
+    copy_first = dataset / "train0-2"
+    for folder in (copy_first, copy_first / "parsings"):
+        shutil.copy(next(folder.glob("*.png")), folder / "alone.png")
+    for loss in ("--lambda_paired", "--lambda_ssim"):
+        assert "class 0-2: 4 pictures" in train(run, "--dry-run", loss, 1).stderr
+    assert "class 0-2: 5 pictures" in train(run, "--dry-run").stderr
 
 
 def test_true_pictures_alone_begin_a_run_that_the_whole_loss_ends(run, dataset, tmp_path):

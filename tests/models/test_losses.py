@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from evaluation.metrics import ssim
 from models.batch import Batch, Codes
 from models.generator import TrainingForward
-from models.losses import LossWeights, discriminator_losses, generator_losses
+from models.losses import LossWeights, discriminator_losses, generator_losses, ssim_loss
 
 WEIGHTS = LossWeights(rec=2.0, cycle=3.0, identity=5.0, age=7.0, r1=11.0)
 
@@ -79,9 +81,10 @@ def test_the_generator_is_scored_by_pictures_features_and_the_scores_of_the_targ
             "loss_G_age_reconst": 7 * 0.5,
         }
     )
-    paired = LossWeights(paired=8.0)
+    paired = LossWeights(paired=8.0, ssim=3.0)
     losses = generator_losses(paired, batch=batch, codes=codes, made=made, scores=[scores], iteration=0)
     assert losses["loss_G_Paired"].item() == pytest.approx(8 * 0.25)
+    assert losses["loss_G_SSIM"].item() == pytest.approx(3 * ssim_loss(made.gen, batch.partners).item())
 
 
 def test_the_identity_weight_warms_up():
@@ -109,3 +112,15 @@ def test_a_stopped_identity_loss_changes_the_result_only(stops):
     losses["loss_G_identity_reconst"].backward()
     assert made_of_it.grad.sum() == 1
     assert (target.grad is None) if stops else target.grad.sum() == -1
+
+
+def test_the_ssim_loss_is_that_of_the_measured_ssim():
+    rng = np.random.default_rng(0)
+    # What differs lies so far from the borders that it makes no difference how a window goes on beyond them.
+    truth, made = np.full((2, 40, 48, 3), 90, np.uint8)
+    truth[14:26, 14:34] = rng.integers(0, 256, (12, 20, 1))
+    made[14:26, 14:34] = truth[14:26, 14:34] // 2 + rng.integers(0, 99, (12, 20, 1), np.uint8)
+    a, b = (torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1 for pixels in (made, truth))
+    everywhere = np.ones((40, 48), bool)
+    assert ssim_loss(a, b).item() == pytest.approx(1 - ssim(made, truth, everywhere), abs=1e-5)
+    assert ssim_loss(b, b).item() == pytest.approx(0, abs=1e-6)

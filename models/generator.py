@@ -191,6 +191,13 @@ class Generator(nn.Module):
         # round so coarsely that pictures leave the golden tolerance. (torch's stubs do not know the argument.)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def freeze_inner(self, outer_levels: int) -> None:
+        """Leaves the outermost resolutions, at most `config.downsamplings`, and the age encoder to be trained."""
+        blocks = [block for block in self.decoder.children() if isinstance(block, StyledConvBlock)]
+        inner_layers = self.id_encoder.encoder[LAYERS_PER_LEVEL * (1 + outer_levels) :]
+        for part in (inner_layers, self.decoder.mlp, *blocks[: len(blocks) - outer_levels]):
+            part.requires_grad_(False)
+
     def encode(self, images: Tensor) -> Tensor:
         """Identity features of images, (B, 4 * ngf, H / 4, W / 4) by default."""
         return self.id_encoder(images)

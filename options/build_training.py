@@ -91,6 +91,8 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
     )
     if options.init == "centered":
         initialize_centered(generator)
+    if options.train_outer_levels:
+        generator.freeze_inner(options.train_outer_levels)
     trainer = Trainer(
         generator.to(device),
         # This is the generator's memory layout, too. torch's stubs lack the argument.

@@ -44,6 +44,14 @@ def train_parser() -> CommandParser:
         type=path,
         help="folder of a model to start from, whose --ngf may be a fraction of this one's",
     )
+    run.add_argument(
+        "--train_outer_levels",
+        type=non_negative_int,
+        default=0,
+        metavar="N",
+        help="train only the generator's N outermost resolutions, for instance those that a pretrained model for "
+        "smaller pictures lacks; 0: all of it",
+    )
     run.add_argument("--seed", type=non_negative_int, default=0, help="seed of weights, pairs, crops and age codes")
     run.add_argument("--debug", action="store_true", help="one epoch, displayed at every iteration")
     run.add_argument("--dry-run", action="store_true", help="print settings, counts and sizes, and stop")
@@ -175,6 +183,11 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
         )
     if options.num_D > options.n_layers_D:
         raise UserError(f"--num_D {options.num_D}: must be at most --n_layers_D, which is {options.n_layers_D}")
+    if options.train_outer_levels > options.n_downsample:
+        raise UserError(
+            f"--train_outer_levels {options.train_outer_levels}: must be at most --n_downsample, which is "
+            f"{options.n_downsample}"
+        )
     if not any(getattr(options, f"lambda_{name}") for name in ("adv", "rec", "cyc", "id", "age", "paired", "ssim")):
         raise UserError(
             "--lambda_adv, _rec, _cyc, _id, _age, _paired and _ssim are all 0: nothing is learned; raise one"

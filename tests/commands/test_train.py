@@ -259,6 +259,7 @@ def test_debug_is_one_epoch_shown_at_every_iteration(run, dataset, tmp_path):
         (["--loadSize", "12"], "--loadSize 12"),
         (["--n_layers_D", "3"], "--n_layers_D 3"),
         (["--num_D", "3"], "--num_D 3"),
+        (["--train_outer_levels", "3"], "--train_outer_levels 3"),
         (["--cuda_graph"], "--cuda_graph"),
         ([*PAIRED_ONLY, "--lambda_paired", "0"], "--lambda_adv"),
         (["--input_nc", "1"], "--input_nc 1"),

@@ -21,9 +21,12 @@ from util.distributed import SINGLE_PROCESS
 PAIRED_ONLY = LossWeights(adv=0, rec=0, cycle=0, identity=0, age=0, paired=3.0)
 
 
-def make_trainer(execution, processes=SINGLE_PROCESS, *, weights=None, moving_average=True):
+def make_trainer(execution, processes=SINGLE_PROCESS, *, weights=None, moving_average=True, outer_levels=0):
+    generator = fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4)))
+    if outer_levels:
+        generator.freeze_inner(outer_levels)
     return Trainer(
-        fill_from_names(Generator(GeneratorConfig(ngf=8, dim_per_class=4))),
+        generator,
         fill_from_names(MultiScaleDiscriminator(DiscriminatorConfig(ndf=8, layers=4))),
         weights=weights or LossWeights(),
         optimizer=OptimizerConfig(),
@@ -61,6 +64,18 @@ def golden_codes(step: str) -> Codes:
 
 def sums(module):
     return {name: [p.sum().item(), p.abs().sum().item()] for name, p in module.named_parameters()}
+
+
+def moved_by_a_step(trainer, batch):
+    """The parameters that an iteration changes, as pairs of network and name."""
+    before = copy.deepcopy(trainer.networks)
+    trainer.step(batch)
+    return {
+        (network, name)
+        for network, module in trainer.networks.items()
+        for name, parameter in module.named_parameters()
+        if not torch.equal(parameter, before[network].get_parameter(name))
+    }
 
 
 def norms(module):
@@ -244,16 +259,19 @@ def test_lazy_r1_counts_as_often_as_it_is_left_out(batch):
 
 def test_the_paired_loss_alone_trains_what_makes_pictures_and_nothing_else(batch):
     trainer = make_trainer(Execution(accumulate=2), weights=PAIRED_ONLY)
-    before = copy.deepcopy(trainer.networks)
-    trainer.step(batch)
+    moved = {(network, name.split(".")[0]) for network, name in moved_by_a_step(trainer, batch)}
     assert list(trainer.losses()) == ["loss_G_Paired"]
-    moved = {
-        f"{network}.{name.split('.')[0]}"
-        for network, module in trainer.networks.items()
-        for name, parameter in module.named_parameters()
-        if not torch.equal(parameter, before[network].get_parameter(name))
-    }
-    assert moved == {f"{network}.{part}" for network in ("G", "g_running") for part in ("id_encoder", "decoder")}
+    assert moved == {(network, part) for network in ("G", "g_running") for part in ("id_encoder", "decoder")}
+
+
+@pytest.mark.parametrize("weights", [PAIRED_ONLY, LossWeights()])
+def test_the_inner_layers_can_keep_what_they_learned(batch, weights):
+    trainer = make_trainer(Execution(), weights=weights, outer_levels=1)
+    moved = {name for network, name in moved_by_a_step(trainer, batch) if network == "G"}
+    parts = {".".join(name.split(".")[: 3 if name.startswith("id_") else 2]) for name in moved}
+    outer = {"id_encoder.encoder.1", "id_encoder.encoder.5", "decoder.StyledConvBlock_up1", "decoder.conv_img"}
+    assert {part for part in parts if not part.startswith("age_encoder.")} == outer
+    assert any(part.startswith("age_encoder.") for part in parts) == bool(weights.age)
 
 
 def test_bfloat16_keeps_losses_and_penalty_near(batch):

@@ -40,7 +40,7 @@ from models.batch import Batch
 from models.discriminator import DiscriminatorConfig, MultiScaleDiscriminator
 from models.execution import Execution
 from models.generator import Generator, GeneratorConfig
-from models.initialization import center_kernels, shrink_head
+from models.initialization import center_kernels, even_styles, shrink_head
 from models.losses import LossWeights, l1_loss
 from models.optimizers import OptimizerConfig
 from models.precision import Precision, set_tf32
@@ -61,7 +61,8 @@ VARIANTS = {
     "encoder": ("id_encoder",),
     "decoder": ("decoder",),
     "kernels": ("id_encoder", "decoder"),
-    "centered": ("id_encoder", "decoder", "head"),
+    "random_styles": ("id_encoder", "decoder", "head"),
+    "centered": ("id_encoder", "decoder", "head", "styles"),
 }
 
 
@@ -174,10 +175,13 @@ def make_trainer(variant: Variant, device: torch.device, precision: Precision) -
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(ngf=variant.ngf, id_norm=variant.norm))  # type: ignore[arg-type]
     for part in VARIANTS[variant.init]:
-        if part == "head":
-            shrink_head(generator)
-        else:
-            center_kernels(generator.get_submodule(part))
+        match part:
+            case "head":
+                shrink_head(generator)
+            case "styles":
+                even_styles(generator)
+            case _:
+                center_kernels(generator.get_submodule(part))
     layers = int(np.log2(variant.size)) - 2
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=variant.ngf, layers=layers))
     return Trainer(

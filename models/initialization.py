@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from models.generator import Generator
+from models.layers import EqualizedLinear, StyledConvBlock
 
 
 def initialize_centered(generator: Generator) -> None:
@@ -11,6 +12,7 @@ def initialize_centered(generator: Generator) -> None:
     center_kernels(generator.id_encoder)
     center_kernels(generator.decoder)
     shrink_head(generator)
+    even_styles(generator)
 
 
 @torch.no_grad()
@@ -22,6 +24,20 @@ def center_kernels(part: nn.Module) -> None:
     for parameter in part.parameters():
         if parameter.dim() == 4 and parameter.shape[2:] != (1, 1):
             parameter.sub_(parameter.mean(dim=(1, 2, 3), keepdim=True))
+
+
+@torch.no_grad()
+def even_styles(generator: Generator, scale: float = 0.3) -> None:
+    """Lets each style branch begin near the same style for all channels.
+
+    With random styles every layer of the decoder scales its channels at random, and few get through all layers.
+    """
+    for block in generator.decoder.children():
+        if isinstance(block, StyledConvBlock):
+            for conv in (block.conv0, block.conv1):
+                branch = next(part for part in conv.mlp_class_std.modules() if isinstance(part, EqualizedLinear))
+                branch.linear.weight_orig.mul_(scale)
+                branch.linear.bias.fill_(1)
 
 
 @torch.no_grad()

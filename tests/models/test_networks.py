@@ -272,3 +272,17 @@ def test_centered_kernels_have_no_mean():
     weight = generator.id_encoder.encoder[5].conv.weight_orig
     torch.testing.assert_close(weight.mean(dim=(1, 2, 3)), torch.zeros(len(weight)), atol=1e-6, rtol=0)
     assert generator.age_encoder.encoder[4].conv.weight_orig.mean(dim=(1, 2, 3)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("change", [{}, {"modulated": False}, {"normalize_mlp": False}])
+def test_centered_styles_differ_little_between_channels(change):
+    spreads = []
+    for initialize in (lambda generator: None, initialize_centered):
+        torch.manual_seed(0)
+        generator = Generator(replace(SMALL_G, **change))
+        initialize(generator)
+        latents = generator.latents(torch.randn(20, SMALL_G.code_dim))
+        styles = generator.decoder.StyledConvBlock_0.conv1.mlp_class_std(latents)
+        assert styles.std(dim=0).mean() > 0, "styles still depend on the age"
+        spreads.append(((1 + styles).std(dim=1) / (1 + styles).mean(dim=1).abs()).median())
+    assert spreads[1] < 0.35 < spreads[0]

@@ -63,7 +63,7 @@ make=(--traverse --interp_step 0.05 --make_video --deploy --full_progression)
 if [ ${#photos[@]} -eq 0 ]; then
   name=${name:-demo_model}
   # The demo model was trained on another population.
-  python datasets/synthesize.py --out "$work/people" --identities 4 --seed 2026 --size 64 --together --test_fraction 1
+  python datasets/synthesize.py --out "$work/people" --identities 4 --seed 2026 --size 128 --together --test_fraction 1
   source=(--image_path_file "$work/people/test15-19")
 else
   printf '%s\n' "${photos[@]}" > "$work/photos.txt"

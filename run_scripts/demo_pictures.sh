@@ -8,7 +8,7 @@ prepare_environment requirements.txt
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python datasets/synthesize.py --out "$work/sheet" --identities 1 --size 160 --seed 0 --contact_sheet
-python datasets/synthesize.py --out "$work/people" --together --identities 6 --test_fraction 1 --size 64 --seed 2026
+python datasets/synthesize.py --out "$work/people" --together --identities 6 --test_fraction 1 --size 128 --seed 2026
 person=0
 for class in 7-9 15-19 30-39 0-2 30-39 50-69; do
   printf '%s/people/test%s/%05d_0.png\n' "$work" "$class" "$person"

@@ -9,5 +9,5 @@ prepare_environment requirements.txt
 IDENTITIES=${IDENTITIES:-300}
 DATAROOT=${DATAROOT:-datasets/unseen}
 
-draw_people "$DATAROOT" --together --paired --identities "$IDENTITIES" --test_fraction 0.2 --size 64 --seed 99
+draw_people "$DATAROOT" --together --paired --identities "$IDENTITIES" --test_fraction 0.2 --size 128 --seed 99
 python evaluate.py --name demo_model --gpu_ids "${GPU_IDS:-0}" --paired "$DATAROOT" "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes checkpoints/demo_model again: draws its people, trains, and stores the moving average in half precision.
-# This takes about 5 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
+# This takes about 7 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
@@ -37,16 +37,36 @@ stage demo_wide --dataroot datasets/demo_paired --load_pretrain checkpoints/demo
   --lambda_paired 30 --precision "$precision" --r1_interval 16 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.27 --seed 3
 
 # The fourth stage makes only pictures at the target age, which is half of the work, and weighs the discriminator more.
+target_only=(--lambda_paired 45 --lambda_rec 0 --lambda_cyc 0 --lambda_id 0 --lambda_age 0 --batchSize 4
+  --precision "$precision")
 stage demo_sharp --dataroot datasets/demo_paired --max_dataset_size 1100 --load_pretrain checkpoints/demo_wide --ngf 32 \
-  --batchSize 4 --lambda_paired 45 --lambda_adv 4 --lambda_rec 0 --lambda_cyc 0 --lambda_id 0 --lambda_age 0 \
-  --precision "$precision" --r1_interval 16 --lr 0.0006 --epochs 2 --decay_epochs 1 --decay_gamma 0.33 --seed 6
+  "${target_only[@]}" --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 2 --decay_epochs 1 --decay_gamma 0.33 --seed 6
 
+# The last three stages are for twice the resolution: first only the new outer layers learn, then all, and at the end
+# with a discriminator.
+draw_people datasets/demo_large --together --paired --identities 1500 --test_fraction 0.02 --size 128 --seed 1
+large=(--dataroot datasets/demo_large --loadSize 128 --fineSize 128 --n_downsample 3 --n_layers_D 5
+  "${target_only[@]}" --lambda_ssim 10)
+stage demo_outer "${large[@]}" --load_pretrain checkpoints/demo_sharp --train_outer_levels 1 --lambda_adv 0 --beta1 0.5 \
+  --epochs 1 --seed 7
+stage demo_inner "${large[@]}" --load_pretrain checkpoints/demo_outer --lambda_adv 0 --beta1 0.5 --lr 0.001 \
+  --epochs 5 --decay_epochs 3 --seed 8
+stage demo_large "${large[@]}" --load_pretrain checkpoints/demo_inner --max_dataset_size 1000 --lambda_adv 4 \
+  --r1_interval 16 --lr 0.0006 --epochs 3 --decay_epochs 2 --decay_gamma 0.4 --seed 10
+
+# Between the models with and without a discriminator, the coloured spots of the first and the blur of the second are
+# weaker (network interpolation: Wang et al. 2018, "ESRGAN").
 python - <<'PYTHON'
 from pathlib import Path
 
+import torch
+
 from models.checkpoint import CheckpointFolder, export_half
 
-trained, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_sharp", "demo_model"))
-export_half(trained.weights("latest", "g_running"), demo.weights("latest", "g_running"))
-(demo.path / "opt.txt").write_text((trained.path / "opt.txt").read_text())
+inner, large, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_inner", "demo_large", "demo_model"))
+soft, sharp = (torch.load(trained.weights("latest", "g_running")) for trained in (inner, large))
+between = large.weights("between", "g_running")
+torch.save({name: torch.lerp(soft[name], sharp[name], 0.75) for name in sharp}, between)
+export_half(between, demo.weights("latest", "g_running"))
+(demo.path / "opt.txt").write_text((large.path / "opt.txt").read_text())
 PYTHON

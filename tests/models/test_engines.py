@@ -12,6 +12,7 @@ import torch
 from models.age_code import anchor_blends
 from models.engines import Engine, TorchEngine, choose_engine
 from models.generator import Generator, GeneratorConfig
+from models.model_folder import read_model_options
 from models.openvino_engine import Network, convert, load_networks
 from models.precision import fast_precision
 from models.transformer import AgeTransformer, Series
@@ -207,14 +208,19 @@ def test_openvino_is_for_cpus(weights):
 
 
 def test_bfloat16_keeps_40_decibels_on_the_demo_model():
-    weights = ROOT / "checkpoints" / "demo_model" / "latest_net_g_running.pth"
-    config = GeneratorConfig(ngf=32, id_norm="instance")
-    portrait = resize(np.asarray(read_image(ROOT / "assets/people/female_1.png")), 64)
+    model = ROOT / "checkpoints" / "demo_model"
+    options = read_model_options(model)
+    portrait = resize(np.asarray(read_image(ROOT / "assets/people/female_1.png")), options.fineSize)
     full, half = (
         np.stack(
             list(
                 AgeTransformer.load(
-                    weights, config, device=CPU, noise_sigma=0, precision=precision, engine="openvino"
+                    model / "latest_net_g_running.pth",
+                    options.generator_config,
+                    device=CPU,
+                    noise_sigma=0,
+                    precision=precision,
+                    engine="openvino",
                 ).frames(portrait, anchor_blends(6), seed=0)
             )
         ).astype(float)

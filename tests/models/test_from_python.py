@@ -55,7 +55,7 @@ def test_the_examples_run(tmp_path, monkeypatch):
     assert not np.array_equal(names["child"], names["old"])
     with av.open("growing_old.mp4") as video:
         assert sum(1 for _ in video.decode(video=0)) == 15
-    assert [picture.size for picture in names["six_ages"]] == [(64, 64)] * 6
+    assert [picture.size for picture in names["six_ages"]] == [(128, 128)] * 6
     # The last example has opened the model through torch.hub.
     again = names["model"].age("assets/people/male_1.png", aligned=True, seed=7)
     assert np.array_equal(arrays(again), arrays(names["six_ages"]))

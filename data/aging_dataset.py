@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Dataset
 
+from data.augmentation import Augmentation
 from data.classes import ClassImages
 from data.portrait import read_portrait
 from data.transforms import Transform
@@ -25,13 +26,17 @@ class PairIndex(NamedTuple):
 
 
 class PairItem(NamedTuple):
-    """A, B: (H, W, 3) uint8, their classes, and messages about pictures that were replaced."""
+    """A, B: (H, W, 3) uint8, their classes, messages about pictures that were replaced, and what the generator gets.
+
+    `inputs` are A and B changed by augmentation, or empty without it.
+    """
 
     A: np.ndarray
     B: np.ndarray
     A_class: int
     B_class: int
     faults: tuple[str, ...]
+    inputs: tuple[np.ndarray, ...] = ()
 
 
 class AgingDataset(Dataset[PairItem]):
@@ -41,6 +46,7 @@ class AgingDataset(Dataset[PairItem]):
         classes: the pictures of each class.
         transform: resizes, crops and flips each picture.
         paired: whether both pictures of an item show one person, so that they must be replaced together.
+        augmentation: changes the generator's inputs.
 
     Attributes:
         samples: the first usable picture of each class, (H, W, 3) uint8. All pictures must have the first one's size.
@@ -49,10 +55,17 @@ class AgingDataset(Dataset[PairItem]):
         UserError: no picture of a class can be used.
     """
 
-    def __init__(self, classes: Sequence[ClassImages], transform: Transform, paired: bool = False) -> None:
+    def __init__(
+        self,
+        classes: Sequence[ClassImages],
+        transform: Transform,
+        paired: bool = False,
+        augmentation: Augmentation | None = None,
+    ) -> None:
         self.classes = classes
         self.transform = transform
         self.paired = paired
+        self.augmentation = augmentation
         self.samples: list[np.ndarray] = []
         for number in range(len(classes)):
             self.samples.append(self._usable(number, 0, None, [])[0])
@@ -68,12 +81,20 @@ class AgingDataset(Dataset[PairItem]):
         b, b_image = self._usable(index.b_class, a_image if self.paired else index.b_image, index.b_seed, faults)
         for _ in self.classes[index.a_class].paths:
             if not self.paired or a_image == b_image:
-                return PairItem(a, b, index.a_class, index.b_class, tuple(faults))
+                inputs = self._inputs(a, b, index)
+                return PairItem(a, b, index.a_class, index.b_class, tuple(faults), inputs)
             a, a_image = self._usable(index.a_class, b_image, index.a_seed, faults)
             b, b_image = self._usable(index.b_class, a_image, index.b_seed, faults)
         raise UserError(
             f"--lambda_paired, --lambda_ssim: no person has usable pictures in both classes; last error: {faults[-1]}"
         )
+
+    def _inputs(self, a: np.ndarray, b: np.ndarray, index: PairIndex) -> tuple[np.ndarray, ...]:
+        if self.augmentation is None:
+            return ()
+        # The pictures of one person share their seed, but are changed in different ways.
+        rng = np.random.default_rng((index.a_seed, index.b_seed))
+        return self.augmentation(a, rng), self.augmentation(b, rng)
 
     def _usable(
         self, class_index: int, image_index: int, seed: int | None, faults: list[str]

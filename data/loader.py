@@ -96,18 +96,23 @@ class PairSampler:
 
 
 class PairBatch(NamedTuple):
-    """A, B: (B, H, W, 3) uint8; A_class, B_class: (B,) int64; messages about pictures that were replaced."""
+    """A, B: (B, H, W, 3) uint8; A_class, B_class: (B,) int64; messages about pictures that were replaced.
+
+    `inputs` are A and B changed by augmentation, or empty without it.
+    """
 
     A: np.ndarray
     B: np.ndarray
     A_class: np.ndarray
     B_class: np.ndarray
     faults: tuple[str, ...]
+    inputs: tuple[np.ndarray, ...] = ()
 
     @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """A, B (B, 3, H, W) in [-1, 1], and the classes."""
-        return to_tensor(self.A), to_tensor(self.B), torch.from_numpy(self.A_class), torch.from_numpy(self.B_class)
+    def tensors(self) -> tuple[Tensor, ...]:
+        """A, B (B, 3, H, W) in [-1, 1], the classes, and the inputs like A and B."""
+        classes = torch.from_numpy(self.A_class), torch.from_numpy(self.B_class)
+        return to_tensor(self.A), to_tensor(self.B), *classes, *map(to_tensor, self.inputs)
 
 
 class PairLoader:
@@ -208,4 +213,5 @@ def _read(dataset: AgingDataset, pairs: Sequence[PairIndex]) -> PairBatch:
         np.array([item.A_class for item in items]),
         np.array([item.B_class for item in items]),
         tuple(fault for item in items for fault in item.faults),
+        tuple(np.stack(side) for side in zip(*(item.inputs for item in items), strict=True)),
     )

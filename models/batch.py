@@ -1,7 +1,7 @@
 """A batch of training pairs, its age codes, and pictures of its first pair."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -47,6 +47,7 @@ class Batch:
     """Pairs of pictures of different classes: A, B (B, 3, H, W) in [-1, 1], their classes (B,) int64.
 
     Attributes:
+        A_input, B_input: what the generator gets, like A and B; None if it gets these.
         global_size: pairs of the whole batch over all processes; None if these pairs are the whole batch.
     """
 
@@ -54,7 +55,9 @@ class Batch:
     B: Tensor
     A_class: Tensor
     B_class: Tensor
-    global_size: int | None = None
+    A_input: Tensor | None = None
+    B_input: Tensor | None = None
+    global_size: int | None = field(default=None, kw_only=True)
 
     @property
     def share(self) -> float:
@@ -64,6 +67,13 @@ class Batch:
     @property
     def reals(self) -> Tensor:
         return torch.cat([self.A, self.B])
+
+    @property
+    def inputs(self) -> Tensor:
+        """What the generator gets, in the order of `reals`."""
+        if self.A_input is None or self.B_input is None:
+            return self.reals
+        return torch.cat([self.A_input, self.B_input])
 
     @property
     def partners(self) -> Tensor:
@@ -79,18 +89,19 @@ class Batch:
         return torch.cat([self.B_class, self.A_class])
 
     @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.A, self.B, self.A_class, self.B_class
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The fields that are tensors, in their order."""
+        tensors = self.A, self.B, self.A_class, self.B_class, self.A_input, self.B_input
+        return tuple(tensor for tensor in tensors if tensor is not None)
 
     def to(self, device: torch.device) -> "Batch":
-        a, b, a_class, b_class = (_to(tensor, device) for tensor in self.tensors)
-        return Batch(a, b, a_class, b_class, self.global_size)
+        return Batch(*(_to(tensor, device) for tensor in self.tensors), global_size=self.global_size)
 
     def split(self, parts: int) -> "list[Batch]":
         """At most `parts` batches whose sizes differ by at most one."""
         size = self.global_size or len(self.A)
         split = (_split(tensor, parts) for tensor in self.tensors)
-        return [Batch(a, b, a_class, b_class, size) for a, b, a_class, b_class in zip(*split, strict=True)]
+        return [Batch(*tensors, global_size=size) for tensors in zip(*split, strict=True)]
 
 
 def draw_codes(batch: Batch, config: GeneratorConfig, rng: torch.Generator, *, sigma: float, part: slice) -> Codes:

@@ -176,10 +176,9 @@ class Trainer:
 
     def _iterate(self, global_size: int | None, *tensors: Tensor) -> _Losses:
         """One iteration on tensors alone, as a CUDA graph needs it: those of the batch, then of both steps' codes."""
-        a, b, a_class, b_class, *codes = tensors
-        batch = Batch(a, b, a_class, b_class, global_size)
-        of_discriminator = self.discriminator_step(batch, Codes(*codes[:3])) if self.weights.adv else {}
-        losses = self.generator_step(batch, Codes(*codes[3:]))
+        batch = Batch(*tensors[:-6], global_size=global_size)
+        of_discriminator = self.discriminator_step(batch, Codes(*tensors[-6:-3])) if self.weights.adv else {}
+        losses = self.generator_step(batch, Codes(*tensors[-3:]))
         if self.average is not self.generator:
             update_average(self.average, self.generator)
         return {**losses, **of_discriminator}
@@ -215,7 +214,7 @@ class Trainer:
         """The discriminator's losses on a part of a batch."""
         reals, regularize = batch.reals, self._regularizes
         with self._autocast(), torch.no_grad():
-            fakes = self._synthesize(reals, codes.target)
+            fakes = self._synthesize(batch.inputs, codes.target)
         reals.requires_grad_(regularize)
         stance = "force_eager" if regularize else "default"
         with self._autocast(enabled=not regularize), torch.compiler.set_stance(stance):
@@ -237,7 +236,7 @@ class Trainer:
         target_only = self.weights.of_target_only
         others = () if target_only else (codes.cycle, codes.source)
         with self._autocast():
-            made = self._parallel_generator(batch.reals, codes.target, *others)
+            made = self._parallel_generator(batch.inputs, codes.target, *others)
             gen = made if target_only else made.gen
             scores = self.discriminator(gen) if self.weights.adv else []
         if target_only:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from data.aging_dataset import AgingDataset
+from data.augmentation import Augmentation
 from data.classes import ClassImages, class_folders, find_classes, keep_pairs
 from data.loader import PairSampler
 from models.discriminator import smallest_side
@@ -35,7 +36,8 @@ def training_data(
         UserError: there are too few pictures, or they do not fit the discriminator.
     """
     paired = _shows_one_person(options)
-    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), paired=paired)
+    augmentation = Augmentation(options.augment_inputs) if options.augment_inputs else None
+    dataset = AgingDataset(classes, transform(options, flip=not options.no_flip), paired, augmentation)
     height, width = dataset.samples[0].shape[:2]
     smallest = smallest_side(options.n_layers_D)
     if height < smallest:

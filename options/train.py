@@ -14,6 +14,7 @@ from options.types import (
     non_negative_float,
     non_negative_int,
     non_negative_ints,
+    number,
     path,
     positive_int,
     relative_name,
@@ -51,6 +52,14 @@ def train_parser() -> CommandParser:
         metavar="N",
         help="train only the generator's N outermost resolutions, for instance those that a pretrained model for "
         "smaller pictures lacks; 0: all of it",
+    )
+    run.add_argument(
+        "--augment_inputs",
+        type=number(0, 1),
+        default=0.0,
+        metavar="SHARE",
+        help="share of the inputs whose light, texture, sharpness, place and size are changed, while the losses see "
+        "the pictures as they are: for inputs unlike those of the data set; 0: none",
     )
     run.add_argument("--seed", type=non_negative_int, default=0, help="seed of weights, pairs, crops and age codes")
     run.add_argument("--debug", action="store_true", help="one epoch, displayed at every iteration")
@@ -187,6 +196,10 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
         raise UserError(
             f"--train_outer_levels {options.train_outer_levels}: must be at most --n_downsample, which is "
             f"{options.n_downsample}"
+        )
+    if options.train_outer_levels and not (options.load_pretrain or options.continue_train):
+        raise UserError(
+            "--train_outer_levels: the layers inside would stay random; give their model to --load_pretrain"
         )
     if not any(getattr(options, f"lambda_{name}") for name in ("adv", "rec", "cyc", "id", "age", "paired", "ssim")):
         raise UserError(

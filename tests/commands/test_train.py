@@ -68,7 +68,7 @@ def test_a_run_leaves_what_its_users_know(run, dataset, tmp_path):
 
 
 def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(run, dataset, tmp_path):
-    common = ("--lambda_id_warmup", 20, "--decay_epochs", "1,2", "--loadSize", 20)
+    common = ("--lambda_id_warmup", 20, "--decay_epochs", "1,2", "--loadSize", 20, "--augment_inputs", 0.5)
     train(run, "--name", "whole", "--epochs", 3, *common)
     train(run, "--name", "parts", "--epochs", 1, *common)
     train(run, "--name", "parts", "--epochs", 2, "--continue_train", *common)
@@ -260,6 +260,8 @@ def test_debug_is_one_epoch_shown_at_every_iteration(run, dataset, tmp_path):
         (["--n_layers_D", "3"], "--n_layers_D 3"),
         (["--num_D", "3"], "--num_D 3"),
         (["--train_outer_levels", "3"], "--train_outer_levels 3"),
+        (["--train_outer_levels", "1"], "--load_pretrain"),
+        (["--augment_inputs", "50"], "--augment_inputs"),
         (["--cuda_graph"], "--cuda_graph"),
         ([*PAIRED_ONLY, "--lambda_paired", "0"], "--lambda_adv"),
         (["--input_nc", "1"], "--input_nc 1"),

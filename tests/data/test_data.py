@@ -9,9 +9,10 @@ from PIL import Image
 
 from data.age_classes import ANCHORS, centre, position, years
 from data.aging_dataset import AgingDataset, PairIndex
+from data.augmentation import Augmentation
 from data.classes import ClassImages, class_folders, find_classes, keep_pairs
 from data.loader import PairLoader, PairSampler
-from data.masking import Label, mask
+from data.masking import MASK_COLOR, Label, mask
 from data.portrait import parsing_path, read_portrait
 from data.transforms import Transform
 from models.age_code import make_codes
@@ -227,6 +228,35 @@ def test_paired_pictures_are_of_one_person_cropped_and_flipped_alike(dataset):
     assert np.array_equal(data[index].A, data[index].B)
     with pytest.raises(UserError, match="--lambda_paired"):
         keep_pairs([classes[0], ClassImages("other", (dataset / "nobody.png",))])
+
+
+def test_augmented_inputs_have_clean_targets(dataset):
+    classes = find_classes(dataset, "train", CLASSES)
+    transform = Transform("resize_and_crop", 20, 16, flip=True)
+    clean, changed = (AgingDataset(classes, transform, augmentation=how) for how in (None, Augmentation(1)))
+    index = PairIndex(0, 1, 2, 3, 7, 7)
+    assert clean[index].inputs == ()
+    for side in range(2):
+        assert np.array_equal(changed[index][side], clean[index][side])
+        assert changed[index].inputs[side].shape == clean[index][side].shape
+        assert not np.array_equal(changed[index].inputs[side], clean[index][side])
+        assert np.array_equal(changed[index].inputs[side], changed[index].inputs[side])
+    with PairLoader(changed, PairSampler([4, 4, 4], 2, seed=1), 0) as loader:
+        batch = next(loader.epoch(StopRequest()))
+    assert [tensor.shape for tensor in batch.tensors] == [(2, 3, 16, 16)] * 2 + [(2,)] * 2 + [(2, 3, 16, 16)] * 2
+
+
+def test_augmentation_changes_a_share_of_the_pictures_and_leaves_the_mask_grey():
+    person = np.full((64, 64, 3), MASK_COLOR, np.uint8)
+    person[24:40, 24:40] = (200, 150, 120)
+    rng = np.random.default_rng(0)
+    made = [Augmentation(0.25)(person, rng) for _ in range(200)]
+    assert sum(not np.array_equal(picture, person) for picture in made) == pytest.approx(50, abs=15)
+    # A head of 16 pixels never gets 24 pixels away from the middle, and the corners are always grey.
+    for picture in made:
+        assert (picture[:8] == MASK_COLOR).all()
+        assert (picture[:, -8:] == MASK_COLOR).all()
+        assert (picture[32, 32] != MASK_COLOR).any()
 
 
 def test_too_small_for_a_batch():

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -262,6 +263,17 @@ def test_the_paired_loss_alone_trains_what_makes_pictures_and_nothing_else(batch
     moved = {(network, name.split(".")[0]) for network, name in moved_by_a_step(trainer, batch)}
     assert list(trainer.losses()) == ["loss_G_Paired"]
     assert moved == {(network, part) for network in ("G", "g_running") for part in ("id_encoder", "decoder")}
+
+
+def test_the_generator_gets_the_inputs_and_the_losses_the_pictures(batch):
+    changed = replace(batch, A_input=batch.B.flip(3), B_input=batch.A.flip(3))
+    trainer = make_trainer(Execution(accumulate=2), weights=PAIRED_ONLY)
+    codes = trainer.draw_codes(batch)
+    with torch.no_grad():
+        made = trainer.generator.synthesize(torch.cat([batch.B, batch.A]).flip(3), codes.target)
+    losses = trainer.generator_step(changed, codes)
+    expected = PAIRED_ONLY.paired * (made - torch.cat([batch.B, batch.A])).abs().mean()
+    assert losses["loss_G_Paired"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("weights", [PAIRED_ONLY, LossWeights()])

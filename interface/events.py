@@ -18,7 +18,7 @@ from interface.visits import Visits
 from util.errors import UserError
 from util.memory import release_freed_memory
 
-_GARBLES = "The demo model has only seen drawn people and garbles real faces; choose a published model."
+_DRAWS = "The demo model has only seen drawn people, and makes a drawn one of you; choose a published model."
 # A series that takes longer is given up, so that one visitor does not keep the others waiting.
 _MOST_SECONDS = 300
 # Frames are sent to the page in groups of this many.
@@ -96,7 +96,7 @@ class Events:
             visit.series, visit.choice = series, choice
         except UserError as error:
             raise _refusal(str(error)) from error
-        notes = [*sitting.warnings, *([_GARBLES] if name == DEMO and isinstance(photo, ReadPhoto) else [])]
+        notes = [*sitting.warnings, *([_DRAWS] if name == DEMO and isinstance(photo, ReadPhoto) else [])]
         yield _facts(sitting, notes, photo.thumbnails(96)), series.view()
         for _ in series.make(series.coarse()):
             if visit.series is not series:

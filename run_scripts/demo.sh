@@ -71,7 +71,7 @@ else
   if [ -z "$name" ]; then
     make=(--portrait)
   elif [ "$name" = demo_model ]; then
-    echo "WARNING: the demo model has only seen drawn, synthetic faces, and garbles real ones."
+    echo "WARNING: the demo model has only seen drawn, synthetic faces, and makes a drawn face of a photo."
     echo "         For real photos: --name males_model or --name females_model."
   fi
 fi

@@ -75,11 +75,13 @@ class Variant:
     pairs: int
     lr: float
     loss: str
+    precision: Precision
     norm: str
     init: str
     styles: str
     warmup: int
     id_stop_gradient: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,10 @@ def main() -> None:
     logger.info("spread of the true pictures: %.3f", truths.flatten(0, 1).std(dim=(2, 3)).mean())
     logger.info(",".join(COLUMNS))
     done = finished(options.csv)
-    for choice in product(options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient):
-        variant = Variant(options.size, options.ngf, options.pairs, options.lr, options.loss, *choice)
+    same = (options.size, options.ngf, options.pairs, options.lr, options.loss, options.precision)
+    varied = (options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient, options.seeds)
+    for choice in product(*varied):
+        variant = Variant(*same, *choice)
         if (*map(str, astuple(variant)), str(max(options.report))) in done:
             continue
         rows = []
@@ -148,6 +152,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
     detached = "0: the paper's identity loss; 1: its target is detached, as by default in train.py"
     parser.add_argument("--id_stop_gradient", nargs="+", type=int, choices=(0, 1), default=(1,), help=detached)
+    parser.add_argument("--seeds", nargs="+", type=int, default=(0,), help="of the initial weights and the pairs")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="default: fp32")
     parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")
     parser.add_argument("--report", nargs="+", type=int, default=(100, 200, 400), help="at these iterations")
@@ -171,8 +176,8 @@ def people(size: int, identities: int) -> tuple[Tensor, Tensor, Tensor]:
     return drawn[:_UNSEEN], drawn[_UNSEEN:].flatten(0, 1), classes
 
 
-def make_trainer(variant: Variant, device: torch.device, precision: Precision) -> Trainer:
-    torch.manual_seed(0)
+def make_trainer(variant: Variant, device: torch.device) -> Trainer:
+    torch.manual_seed(variant.seed)
     generator = Generator(GeneratorConfig(ngf=variant.ngf, id_norm=variant.norm))  # type: ignore[arg-type]
     for part in VARIANTS[variant.init]:
         match part:
@@ -191,7 +196,7 @@ def make_trainer(variant: Variant, device: torch.device, precision: Precision) -
         optimizer=OptimizerConfig(lr=variant.lr, slow_style_branches=variant.styles == "slow"),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
-        execution=Execution(precision),
+        execution=Execution(variant.precision),
     )
 
 
@@ -204,8 +209,8 @@ def study(
     device: torch.device,
 ) -> Iterable[Row]:
     """Trains a variant, and yields what it shows at each iteration to report."""
-    trainer = make_trainer(variant, device, options.precision)
-    rng = torch.Generator().manual_seed(1)
+    trainer = make_trainer(variant, device)
+    rng = torch.Generator().manual_seed(variant.seed + 1)
     step = trainer.step if variant.loss == "whole" else partial(reconstruct, trainer)
     start = time.perf_counter()
     for iteration in progress(range(1, max(options.report) + 1), leave=False):

@@ -8,7 +8,7 @@ from models.layers import EqualizedLinear, StyledConvBlock
 
 
 def initialize_centered(generator: Generator) -> None:
-    """Initialises the generator so that training does not collapse into a flat picture."""
+    """Initialises the generator so that training leaves its flat picture sooner."""
     center_kernels(generator.id_encoder)
     center_kernels(generator.decoder)
     shrink_head(generator)

@@ -68,7 +68,7 @@ def train_parser() -> CommandParser:
         "--init",
         choices=("centered", "paper"),
         default="centered",
-        help="initial weights: centered avoids a long phase of flat pictures, paper gives the paper's",
+        help="initial weights: centered shortens the phase of flat pictures, paper gives the paper's",
     )
 
     output = parser.group("output; intervals are counted in training pairs")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the pictures in assets/ again: the contact sheet of drawn people, and six people that the demo model has never
-# seen, as an animation and at six ages.
+# Makes the pictures in assets/ again: the contact sheet of drawn people, six people that the demo model has never seen,
+# as an animation and at six ages, and two photos at six ages.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
@@ -16,8 +16,14 @@ for class in 7-9 15-19 30-39 0-2 30-39 50-69; do
 done > "$work/list.txt"
 python test.py --name demo_model --gpu_ids "${GPU_IDS:-0}" --image_path_file "$work/list.txt" --output_size 160 \
   --traverse --frames --interp_step 0.05 --deploy --full_progression --random_seed 0 --results_dir "$work"
+{
+  echo assets/astronaut.png
+  python -c "from matplotlib import cbook; print(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))"
+} > "$work/photos.txt"
+python test.py --name demo_model --gpu_ids "${GPU_IDS:-0}" --in_the_wild --image_path_file "$work/photos.txt" \
+  --output_size 160 --deploy --full_progression --random_seed 0 --results_dir "$work/photos"
 
-python - "$work/demo_model/test_latest_seed0" "$work/sheet/contact_sheet.jpg" <<'PYTHON'
+python - "$work" <<'PYTHON'
 import shutil
 import sys
 from pathlib import Path
@@ -27,16 +33,22 @@ from PIL import Image
 
 from util.images import read_image, write_image
 
-made, sheet, assets = Path(sys.argv[1]), Path(sys.argv[2]), Path("assets")
+work, assets = Path(sys.argv[1]), Path("assets")
+made, of_photos = (folder / "demo_model" / "test_latest_seed0" for folder in (work, work / "photos"))
 
 
 def pixels(path: Path) -> np.ndarray:
     return np.asarray(read_image(path))
 
 
-shutil.copy(sheet, assets / sheet.name)
-rows = [pixels(path) for path in sorted((made / "deploy").glob("*.png"))]
-write_image(assets / "demo_progression.png", np.vstack(rows))
+def rows(folder: Path) -> np.ndarray:
+    # The portraits lie beside the rows.
+    return np.vstack([pixels(path) for path in sorted(folder.glob("*.png")) if not path.stem.endswith("_portrait")])
+
+
+shutil.copy(work / "sheet" / "contact_sheet.jpg", assets)
+write_image(assets / "demo_progression.png", rows(made / "deploy"))
+write_image(assets / "demo_photos.jpg", rows(of_photos / "deploy"))
 series = [sorted(folder.glob("*.png"))[::2] for folder in sorted((made / "traversal").iterdir()) if folder.is_dir()]
 growing = [Image.fromarray(np.hstack([pixels(path) for path in frames])) for frames in zip(*series, strict=True)]
 first, *others = [*growing, *growing[-2:0:-1]]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes checkpoints/demo_model again: draws its people, trains, and stores the moving average in half precision.
-# This takes about 7 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
+# This takes about 8 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
@@ -42,25 +42,28 @@ target_only=(--lambda_paired 45 --lambda_rec 0 --lambda_cyc 0 --lambda_id 0 --la
 stage demo_sharp --dataroot datasets/demo_paired --max_dataset_size 1100 --load_pretrain checkpoints/demo_wide --ngf 32 \
   "${target_only[@]}" --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 2 --decay_epochs 1 --decay_gamma 0.33 --seed 6
 
-# The last five stages are for twice the resolution: first only the new outer layers learn, then all, then from inputs
-# that are changed so that the model can read photos, and at the end with a discriminator.
+# The last six stages are for twice the resolution: first only the new outer layers learn, then all. From there one way
+# leads to the nearest pictures of drawn people; the other changes inputs, so that the model can read photos, and ends
+# with a discriminator. On a CPU, --compile needs a C++ compiler.
 draw_people datasets/demo_large --together --paired --identities 1500 --test_fraction 0.02 --size 128 --seed 1
 large=(--dataroot datasets/demo_large --loadSize 128 --fineSize 128 --n_downsample 3 --n_layers_D 5
   "${target_only[@]}")
-stage demo_outer "${large[@]}" --lambda_ssim 10 --load_pretrain checkpoints/demo_sharp --train_outer_levels 1 --lambda_adv 0 --beta1 0.5 \
-  --epochs 1 --seed 7
+stage demo_outer "${large[@]}" --lambda_ssim 10 --load_pretrain checkpoints/demo_sharp --train_outer_levels 1 \
+  --lambda_adv 0 --beta1 0.5 --epochs 1 --seed 7
 stage demo_inner "${large[@]}" --lambda_ssim 10 --load_pretrain checkpoints/demo_outer --lambda_adv 0 --beta1 0.5 \
   --lr 0.001 --epochs 5 --decay_epochs 3 --seed 8
 large+=(--lambda_ssim 20 --compile)
 stage demo_long "${large[@]}" --load_pretrain checkpoints/demo_inner --lambda_adv 0 --beta1 0.5 --lr 0.001 --epochs 5 \
   --seed 18
+stage demo_soft "${large[@]}" --load_pretrain checkpoints/demo_long --augment_inputs 0.1 --max_dataset_size 1000 \
+  --lambda_adv 0 --beta1 0.5 --lr 0.0004 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.4 --seed 29
 stage demo_wild "${large[@]}" --load_pretrain checkpoints/demo_long --augment_inputs 0.5 --lambda_adv 0 --beta1 0.5 \
   --lr 0.001 --epochs 9 --decay_epochs 5,7 --seed 28
 stage demo_large "${large[@]}" --load_pretrain checkpoints/demo_wild --augment_inputs 0.25 --max_dataset_size 1000 \
   --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 3 --decay_epochs 2 --decay_gamma 0.4 --seed 30
 
-# Between the models with and without a discriminator, the coloured spots of the first and the blur of the second are
-# weaker (network interpolation: Wang et al. 2018, "ESRGAN").
+# Between the two, the coloured spots of the one with a discriminator and the blur of the other are weaker (network
+# interpolation: Wang et al. 2018, "ESRGAN").
 python - <<'PYTHON'
 from pathlib import Path
 
@@ -68,10 +71,10 @@ import torch
 
 from models.checkpoint import CheckpointFolder, export_half
 
-inner, large, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_inner", "demo_large", "demo_model"))
-soft, sharp = (torch.load(trained.weights("latest", "g_running")) for trained in (inner, large))
+soft, large, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_soft", "demo_large", "demo_model"))
+near, sharp = (torch.load(trained.weights("latest", "g_running")) for trained in (soft, large))
 between = large.weights("between", "g_running")
-torch.save({name: torch.lerp(soft[name], sharp[name], 0.75) for name in sharp}, between)
+torch.save({name: torch.lerp(near[name], sharp[name], 0.5) for name in sharp}, between)
 export_half(between, demo.weights("latest", "g_running"))
 (demo.path / "opt.txt").write_text((large.path / "opt.txt").read_text())
 PYTHON

@@ -19,11 +19,12 @@ def test_variants_are_measured_once_and_drawn(tmp_path):
     study = ("--size", 16, "--ngf", 4, "--pairs", 1, "--identities", 5, "--gpu_ids", -1, "--loss", "whole",
              "--norms", "pixel", "--report", 1, 2, "--csv", table, "--inits")  # fmt: skip
     python("benchmarks.collapse", *study, "paper")
-    python("benchmarks.collapse", *study, "paper", "centered")
+    python("benchmarks.collapse", *study, "paper", "centered", "--seeds", 0, 1)
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["init"], row["iteration"]) for row in rows] == [
-        ("paper", "1"), ("paper", "2"), ("centered", "1"), ("centered", "2")]  # fmt: skip
+    shown = [row["init"] + row["seed"] for row in rows if row["iteration"] == "2"]
+    assert shown == ["paper0", "paper1", "centered0", "centered1"]
+    assert len(rows) == 2 * len({row["error"] for row in rows if row["iteration"] == "2"})
     assert all(0 <= float(row["age_accuracy"]) <= 1 and float(row["error"]) > 0 for row in rows)
     python("benchmarks.collapse_figure", table, drawing)
     text = drawing.read_text()

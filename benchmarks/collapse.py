@@ -105,8 +105,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     set_tf32(options.precision)
     device = choose_device(options.gpu_ids)
-    truths, images, classes = people(options.size, options.identities)
-    logger.info("spread of the true pictures: %.3f", truths.flatten(0, 1).std(dim=(2, 3)).mean())
+    drawn = people(options.size, options.identities)
+    logger.info("spread of the true pictures: %.3f", drawn[0].flatten(0, 1).std(dim=(2, 3)).mean())
     logger.info(",".join(COLUMNS))
     done = finished(options.csv)
     same = (options.size, options.ngf, options.pairs, options.lr, options.loss, options.precision)
@@ -116,7 +116,7 @@ def main() -> None:
         if (*map(str, astuple(variant)), str(max(options.report))) in done:
             continue
         rows = []
-        for row in study(variant, truths, images, classes, options, device):
+        for row in study(variant, drawn, options.report, device):
             rows.append([str(value) for value in (*astuple(variant), *astuple(row))])
             logger.info(",".join(rows[-1]))
         if options.csv:
@@ -187,8 +187,8 @@ def make_trainer(variant: Variant, device: torch.device) -> Trainer:
                 even_styles(generator)
             case _:
                 center_kernels(generator.get_submodule(part))
-    layers = int(np.log2(variant.size)) - 2
-    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(ndf=variant.ngf, layers=layers))
+    config = DiscriminatorConfig(ndf=variant.ngf, layers=int(np.log2(variant.size)) - 2)
+    discriminator = MultiScaleDiscriminator(config)
     return Trainer(
         generator.to(device),
         discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
@@ -201,22 +201,18 @@ def make_trainer(variant: Variant, device: torch.device) -> Trainer:
 
 
 def study(
-    variant: Variant,
-    truths: Tensor,
-    images: Tensor,
-    classes: Tensor,
-    options: argparse.Namespace,
-    device: torch.device,
+    variant: Variant, drawn: tuple[Tensor, Tensor, Tensor], report: Sequence[int], device: torch.device
 ) -> Iterable[Row]:
-    """Trains a variant, and yields what it shows at each iteration to report."""
+    """Trains a variant on drawn people, and yields what it shows at each iteration to report."""
+    truths, images, classes = drawn
     trainer = make_trainer(variant, device)
     rng = torch.Generator().manual_seed(variant.seed + 1)
     step = trainer.step if variant.loss == "whole" else partial(reconstruct, trainer)
     start = time.perf_counter()
-    for iteration in progress(range(1, max(options.report) + 1), leave=False):
+    for iteration in progress(range(1, max(report) + 1), leave=False):
         a, b = (torch.randint(len(images), (variant.pairs,), generator=rng) for _ in range(2))
         step(Batch(images[a], images[b], classes[a], classes[b]))
-        if iteration in options.report:
+        if iteration in report:
             yield Row(iteration, *measure(trainer, truths), round(time.perf_counter() - start))
 
 

@@ -49,7 +49,7 @@ def main() -> int:
         os.environ.update(GRADIO_TEMP_DIR=private, GRADIO_ANALYTICS_ENABLED="False")
         try:
             from interface.events import Events
-            from interface.page import build, launch
+            from interface.page import build, served
         except ModuleNotFoundError as error:
             raise UserError(f"{error.name}: not installed; run pip install -r requirements-app.txt") from error
         events = Events(
@@ -62,10 +62,10 @@ def main() -> int:
         )
         with stop_requests() as stop:
             events.warm_up()
-            address = launch(build(events), port=options.port, share=options.share)
-            logger.info("open %s in a browser; Ctrl-C ends the page", address)
-            while not stop:
-                time.sleep(0.2)
+            with served(build(events), port=options.port, share=options.share) as address:
+                logger.info("open %s in a browser; Ctrl-C ends the page", address)
+                while not stop:
+                    time.sleep(0.2)
     return 0
 
 

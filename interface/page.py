@@ -1,7 +1,8 @@
 """The page's layout, and how it is served: a photo goes in, and a slider shows the person at every age."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,9 @@ def build(events: Events) -> gr.Blocks:
     return blocks.queue(max_size=_WAITING, default_concurrency_limit=4)
 
 
-def launch(blocks: gr.Blocks, *, port: int, share: bool) -> str:
-    """Serves the page, and returns its address. Nothing on it is requested from other machines.
+@contextmanager
+def served(blocks: gr.Blocks, *, port: int, share: bool) -> Iterator[str]:
+    """Serves the page within it, and gives its address. Nothing on it is requested from other machines.
 
     Raises:
         UserError: the port is taken.
@@ -129,7 +131,15 @@ def launch(blocks: gr.Blocks, *, port: int, share: bool) -> str:
         )
     except OSError as error:
         raise UserError(f"--port {port}: is in use; choose another") from error
-    return str(public or local)
+    try:
+        yield str(public or local)
+    finally:
+        # Open pages keep their connections, so these are cut, and not each reported as an error. The picture that is
+        # being made gets done: the process would abort if it ended while a thread of Gradio's is in C++ code.
+        logging.getLogger("uvicorn.error").disabled = True
+        blocks.server.force_exit = True
+        blocks.close(verbose=False)
+        blocks.server.thread.join()
 
 
 def _sample_buttons(events: Events) -> Any:

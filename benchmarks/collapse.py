@@ -3,12 +3,10 @@
 Trains each variant on synthetic people and reports, on unseen people:
 
 - error: the mean absolute error of the reconstruction, in [-1, 1];
-- spread: the standard deviation of the synthesised pictures over space, to be compared with that of the true
-  pictures. A flat picture has none;
+- spread: the standard deviation of the synthesised pictures over space. A flat picture has none;
 - variation: how much the identity features differ between people, as their standard deviation over the people and a
   share of their mean magnitude. A constant encoder has none;
-- age_accuracy: the share of pictures, for all pairs of input and target class, whose nearest true picture of the
-  person is that of the target.
+- age_accuracy: that of evaluate.py (docs/demo_model.md).
 
 With --csv the rows are appended to a file, and variants that it holds to their last iteration are not trained again.
 """
@@ -68,7 +66,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Variant:
-    """What is trained; the names are those of the options."""
+    """What is trained; the names are those of the options, and 1 means true (see `train.py --help`)."""
 
     size: int
     ngf: int
@@ -81,6 +79,7 @@ class Variant:
     styles: str
     warmup: int
     id_stop_gradient: int
+    keep_means: int
     seed: int
 
 
@@ -110,8 +109,8 @@ def main() -> None:
     logger.info(",".join(COLUMNS))
     done = finished(options.csv)
     same = (options.size, options.ngf, options.pairs, options.lr, options.loss, options.precision)
-    varied = (options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient, options.seeds)
-    for choice in product(*varied):
+    varied = (options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient)
+    for choice in product(*varied, options.keep_means, options.seeds):
         variant = Variant(*same, *choice)
         if (*map(str, astuple(variant)), str(max(options.report))) in done:
             continue
@@ -147,11 +146,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
     parser.add_argument("--norms", nargs="+", choices=("pixel", "instance"), default=("pixel", "instance"))
     parser.add_argument("--inits", nargs="+", choices=VARIANTS, default=tuple(VARIANTS))
-    slow = "slow: style branches learn at a hundredth of the rate"
-    parser.add_argument("--styles", nargs="+", choices=("slow", "fast"), default=("slow",), help=slow)
+    parser.add_argument("--styles", nargs="+", choices=("slow", "fast"), default=("slow",), help="style branches")
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
-    detached = "0: the paper's identity loss; 1: its target is detached, as by default in train.py"
-    parser.add_argument("--id_stop_gradient", nargs="+", type=int, choices=(0, 1), default=(1,), help=detached)
+    parser.add_argument("--id_stop_gradient", nargs="+", type=int, choices=(0, 1), default=(1,), help="1: true")
+    parser.add_argument("--keep_means", nargs="+", type=int, choices=(0, 1), default=(1,), help="1: true")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0,), help="of the initial weights and the pairs")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="default: fp32")
     parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")
@@ -161,10 +159,9 @@ def parse() -> argparse.Namespace:
 
 
 def people(size: int, identities: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Masked portraits in [-1, 1] of people at the anchor ages.
+    """Masked portraits in [-1, 1] at the anchor ages.
 
-    Returns:
-        Those of the unseen people (people, classes, 3, size, size); all others (N, 3, size, size), and their classes.
+    Those of the unseen people (people, classes, 3, size, size); all others (N, 3, size, size), and their classes.
     """
     drawn = torch.stack(
         [
@@ -187,13 +184,16 @@ def make_trainer(variant: Variant, device: torch.device) -> Trainer:
                 even_styles(generator)
             case _:
                 center_kernels(generator.get_submodule(part))
-    config = DiscriminatorConfig(ndf=variant.ngf, layers=int(np.log2(variant.size)) - 2)
-    discriminator = MultiScaleDiscriminator(config)
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(variant.ngf, layers=int(np.log2(variant.size)) - 2))
     return Trainer(
         generator.to(device),
         discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         weights=LossWeights(id_warmup=variant.warmup, id_stop_gradient=bool(variant.id_stop_gradient)),
-        optimizer=OptimizerConfig(lr=variant.lr, slow_style_branches=variant.styles == "slow"),
+        optimizer=OptimizerConfig(
+            lr=variant.lr,
+            slow_style_branches=variant.styles == "slow",
+            keep_kernel_means=bool(variant.keep_means),
+        ),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
         execution=Execution(variant.precision),

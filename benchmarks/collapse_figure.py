@@ -28,6 +28,7 @@ _WORDS = {
     "styles": "{} style branches",
     "warmup": "warm-up {}",
     "id_stop_gradient": "target detached: {}",
+    "keep_means": "means kept: {}",
 }
 
 Rows = Mapping[tuple[str, ...], Sequence[Mapping[str, str]]]

@@ -15,15 +15,19 @@ def initialize_centered(generator: Generator) -> None:
     even_styles(generator)
 
 
+def kernels(network: nn.Module) -> list[nn.Parameter]:
+    """The kernels of a network's convolutions that are larger than 1x1."""
+    return [weight for weight in network.parameters() if weight.dim() == 4 and max(weight.shape[2:]) > 1]
+
+
 @torch.no_grad()
 def center_kernels(part: nn.Module) -> None:
     """Subtracts from every kernel its mean over its inputs.
 
     Otherwise the large constant part of rectified features drowns their variation over space.
     """
-    for parameter in part.parameters():
-        if parameter.dim() == 4 and parameter.shape[2:] != (1, 1):
-            parameter.sub_(parameter.mean(dim=(1, 2, 3), keepdim=True))
+    for kernel in kernels(part):
+        kernel.sub_(kernel.mean(dim=(1, 2, 3), keepdim=True))
 
 
 @torch.no_grad()

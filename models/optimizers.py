@@ -1,25 +1,36 @@
 """Adam, its groups of parameters, and the learning rate of each epoch (docs/method.md, Losses)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Adam
+
+from models.generator import Generator
+from models.initialization import kernels
 
 _MAPPING_LR_SCALE = 0.01
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam and its schedule: the rate is multiplied by `decay_gamma` after each of `decay_epochs`."""
+    """Adam and its schedule: the rate is multiplied by `decay_gamma` after each of `decay_epochs`.
+
+    Attributes:
+        slow_style_branches: whether the decoder's style branches learn a hundred times slower, as in the paper.
+        keep_kernel_means: whether `means_kept` restricts the generator's steps. The paper's are free.
+    """
 
     lr: float = 1e-3
     betas: tuple[float, float] = (0.0, 0.999)
     decay_gamma: float = 0.5
     decay_epochs: tuple[int, ...] = (50, 100)
     slow_style_branches: bool = True
+    keep_kernel_means: bool = False
 
 
 def learning_rate(config: OptimizerConfig, epoch: int, scale: float = 1.0) -> float:
@@ -52,6 +63,31 @@ def generator_adam(generator: nn.Module, config: OptimizerConfig, *, capturable:
 def discriminator_adam(discriminator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:
     """Adam for the discriminator, all of whose parameters learn alike."""
     return _adam({1.0: list(discriminator.parameters())}, config, capturable=capturable)
+
+
+@contextmanager
+@torch.no_grad()
+def means_kept(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Within it, a step does not change the kernels' means over their inputs, one mean for each output channel.
+
+    Rectified features are positive on average, so a step that moves a whole kernel one way adds a constant. It soon
+    drowns what varies over space (docs/training_notes.md). The idea is that of gradient centralization (Yong et al.
+    2020); here it is applied to the step, because Adam's division would bring a mean back.
+    """
+    means = [_mean(kernel) for kernel in parameters]
+    yield
+    for kernel, mean in zip(parameters, means, strict=True):
+        kernel.add_(mean - _mean(kernel))
+
+
+def _mean(kernel: torch.Tensor) -> torch.Tensor:
+    return kernel.mean(dim=(1, 2, 3), keepdim=True)
+
+
+def kept_kernels(generator: Generator, config: OptimizerConfig) -> list[nn.Parameter]:
+    """The kernels whose means stay: all that learn to synthesise pictures, or none."""
+    parts = (generator.id_encoder, generator.decoder) if config.keep_kernel_means else ()
+    return [kernel for part in parts for kernel in kernels(part) if kernel.requires_grad]
 
 
 def load_moments(adam: Adam, saved: Mapping[str, Any]) -> None:

@@ -16,7 +16,15 @@ from models.execution import Execution
 from models.generator import Generator, Synthesizer, TrainingForward
 from models.loss_record import LossRecord
 from models.losses import LossWeights, discriminator_losses, generator_losses, target_losses
-from models.optimizers import OptimizerConfig, discriminator_adam, generator_adam, load_moments, set_learning_rate
+from models.optimizers import (
+    OptimizerConfig,
+    discriminator_adam,
+    generator_adam,
+    kept_kernels,
+    load_moments,
+    means_kept,
+    set_learning_rate,
+)
 from models.precision import autocast
 from util.distributed import SINGLE_PROCESS, Processes, gradient_sync
 
@@ -71,6 +79,7 @@ class Trainer:
         self._recorded: dict[bool, RecordedCall[_Losses]] = {}
         self._graph_warmup = execution.r1_interval + _GRAPH_WARMUP
         self._config = optimizer
+        self._kept_kernels = kept_kernels(generator, optimizer)
         self.optimizer_g = generator_adam(generator, optimizer, capturable=execution.cuda_graph)
         self.optimizer_d = discriminator_adam(discriminator, optimizer, capturable=execution.cuda_graph)
 
@@ -142,7 +151,8 @@ class Trainer:
         self.discriminator.requires_grad_(False)
         self.optimizer_g.zero_grad(set_to_none=True)
         losses = self._backward(self._parallel_generator, self._generate, batch, codes)
-        self.optimizer_g.step()
+        with means_kept(self._kept_kernels):
+            self.optimizer_g.step()
         self.discriminator.requires_grad_(True)
         return losses
 

@@ -115,6 +115,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
             decay_gamma=options.decay_gamma,
             decay_epochs=options.decay_epochs,
             slow_style_branches=options.decay_adain_affine_layers,
+            keep_kernel_means=options.keep_kernel_means,
         ),
         rng=torch.Generator().manual_seed(options.seed),
         noise_sigma=noise_sigma(options),

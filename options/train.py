@@ -133,6 +133,13 @@ def train_parser() -> CommandParser:
     loss.add_argument(
         "--decay_adain_affine_layers", type=boolean, default=True, help="train style branches 100 times slower"
     )
+    loss.add_argument(
+        "--keep_kernel_means",
+        type=boolean,
+        default=True,
+        help="let no step of the generator change its kernels' means, which ends the phase of flat pictures; false: "
+        "free steps, as in the paper",
+    )
 
     speed = parser.group("speed and memory")
     speed.add_argument(
@@ -178,8 +185,8 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
     known, _ = parser.parse_known_args(argv)
     if known.continue_train:
         names = set(parser.options) - _NEVER_RESUMED
-        # Runs of the original and of earlier versions, whose opt.txt lacks this option, go on as they began.
-        parser.set_defaults(id_stop_gradient=False)
+        # Runs of the original and of earlier versions, whose opt.txt lacks these options, go on as they began.
+        parser.set_defaults(id_stop_gradient=False, keep_kernel_means=False)
         options = parse(parser, argv, known.checkpoints_dir / known.name, names)
     else:
         options = parse(parser, argv, known.load_pretrain)

@@ -38,7 +38,8 @@ def make_original(folder, position: str) -> None:
         path.unlink()
     (folder / "iter.txt").write_text(position)
     saved = (folder / "opt.txt").read_text().splitlines(keepends=True)
-    (folder / "opt.txt").write_text("".join(line for line in saved if not line.startswith("id_stop_gradient")))
+    later = ("id_stop_gradient", "keep_kernel_means")
+    (folder / "opt.txt").write_text("".join(line for line in saved if not line.startswith(later)))
 
 
 def test_a_run_of_the_original_goes_on_from_its_weights(run, dataset, folder):
@@ -55,7 +56,9 @@ def test_a_run_of_the_original_goes_on_from_its_weights(run, dataset, folder):
     assert state["trainer"]["iteration"] == 6
     after = torch.load(folder / "latest_net_G.pth", weights_only=True)
     assert before.keys() == after.keys()
-    assert "id_stop_gradient: False" in (folder / "opt.txt").read_text(), "it keeps the original's loss"
+    saved = (folder / "opt.txt").read_text()
+    assert "id_stop_gradient: False" in saved, "it keeps the original's loss"
+    assert "keep_kernel_means: False" in saved, "it keeps the original's steps"
     assert (folder / "iter.txt").read_text() == "3,0\n"
 
 

@@ -1,5 +1,7 @@
 """The learning rate follows from the epoch, and Adam's moments from the checkpoint."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -10,8 +12,10 @@ from models.optimizers import (
     OptimizerConfig,
     discriminator_adam,
     generator_adam,
+    kept_kernels,
     learning_rate,
     load_moments,
+    means_kept,
     set_learning_rate,
 )
 
@@ -41,6 +45,33 @@ def test_the_mapping_network_and_the_style_branches_are_slow():
     assert all(name.startswith("decoder.mlp.") for name in slow[False])
     assert all("mlp_class_" in name for name in slow[True] - slow[False])
     assert slow[False] < slow[True]
+
+
+def test_a_step_keeps_the_kernels_means_and_changes_the_rest_as_adam_does():
+    config = OptimizerConfig(keep_kernel_means=True)
+    free, kept = (Generator(GeneratorConfig(ngf=4, num_classes=3, dim_per_class=2)) for _ in range(2))
+    free.freeze_inner(1)
+    kept.freeze_inner(1)
+    kept.load_state_dict(free.state_dict())
+    before = {name: parameter.detach().clone() for name, parameter in kept.named_parameters()}
+    for generator, of_config in ((free, OptimizerConfig()), (kept, config)):
+        adam = generator_adam(generator, of_config, capturable=False)
+        for parameter in generator.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.linspace(-1, 2, parameter.numel()).view_as(parameter)
+        with means_kept(kept_kernels(generator, of_config)):
+            adam.step()
+    differ = set()
+    for (name, of_free), of_kept in zip(free.named_parameters(), kept.parameters(), strict=True):
+        if of_free.dim() == 4 and max(of_free.shape[2:]) > 1 and not name.startswith("age_encoder."):
+            mean = partial(torch.mean, dim=(1, 2, 3), keepdim=True)
+            torch.testing.assert_close(mean(of_kept), mean(before[name]), atol=1e-7, rtol=0)
+            torch.testing.assert_close(of_kept - mean(of_kept), of_free - mean(of_free), atol=1e-6, rtol=0)
+            differ |= {name.split(".")[0]} if not torch.allclose(of_kept, of_free, atol=1e-5) else set()
+            assert of_free.requires_grad or torch.equal(of_kept, before[name])
+        else:
+            assert torch.equal(of_kept, of_free), name
+    assert differ == {"id_encoder", "decoder"}
 
 
 def test_rates_equal_those_of_the_scheduler_of_earlier_releases_to_the_last_bit():

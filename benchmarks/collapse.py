@@ -12,12 +12,11 @@ With --csv the rows are appended to a file, and variants that it holds to their 
 """
 
 import argparse
-import csv
 import logging
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.collapse_table import COLUMNS, Row, Variant, append, finished
 from data.age_classes import ANCHORS, centre
 from data.masking import mask
 from datasets.renderer.identity import sample_identity
@@ -64,40 +64,6 @@ VARIANTS = {
 }
 
 
-@dataclass(frozen=True)
-class Variant:
-    """What is trained; the names are those of the options, and 1 means true (see `train.py --help`)."""
-
-    size: int
-    ngf: int
-    pairs: int
-    lr: float
-    loss: str
-    precision: Precision
-    norm: str
-    init: str
-    styles: str
-    warmup: int
-    id_stop_gradient: int
-    keep_means: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a variant shows after an iteration (see the top of this file), and the seconds that it took so far."""
-
-    iteration: int
-    error: float
-    spread: float
-    variation: float
-    age_accuracy: float
-    seconds: float
-
-
-COLUMNS = [field.name for part in (Variant, Row) for field in fields(part)]
-
-
 def main() -> None:
     options = parse()
     cv2.setNumThreads(1)
@@ -108,10 +74,22 @@ def main() -> None:
     logger.info("spread of the true pictures: %.3f", drawn[0].flatten(0, 1).std(dim=(2, 3)).mean())
     logger.info(",".join(COLUMNS))
     done = finished(options.csv)
-    same = (options.size, options.ngf, options.pairs, options.lr, options.loss, options.precision)
-    varied = (options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient)
-    for choice in product(*varied, options.keep_means, options.seeds):
-        variant = Variant(*same, *choice)
+    same = partial(
+        Variant,
+        size=options.size,
+        ngf=options.ngf,
+        pairs=options.pairs,
+        lr=options.lr,
+        keep_kernel_means=options.keep_kernel_means,
+        rgb_lr_scale=options.rgb_lr_scale,
+        loss=options.loss,
+        precision=options.precision,
+    )
+    varied = (options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient, options.seeds)
+    for norm, init, styles, warmup, id_stop_gradient, seed in product(*varied):
+        variant = same(
+            norm=norm, init=init, styles=styles, warmup=warmup, id_stop_gradient=id_stop_gradient, seed=seed
+        )
         if (*map(str, astuple(variant)), str(max(options.report))) in done:
             continue
         rows = []
@@ -122,26 +100,11 @@ def main() -> None:
             append(options.csv, rows)
 
 
-def finished(path: Path | None) -> set[tuple[str, ...]]:
-    """The variants and iterations that a file holds, as text."""
-    if path is None or not path.is_file():
-        return set()
-    with path.open(encoding="utf-8", newline="") as file:
-        return {tuple(row[: len(fields(Variant)) + 1]) for row in csv.reader(file)}
-
-
-def append(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Appends rows to a file, which gets the names of the columns first if it is new."""
-    new = not path.is_file()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([COLUMNS, *rows] if new else rows)
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sizes = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60}
-    for name, default in sizes.items():
+    numbers = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60}
+    numbers |= {"--keep_kernel_means": 1, "--rgb_lr_scale": 4.0}
+    for name, default in numbers.items():
         parser.add_argument(name, type=type(default), default=default, help=f"default: {default}")
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
     parser.add_argument("--norms", nargs="+", choices=("pixel", "instance"), default=("pixel", "instance"))
@@ -149,7 +112,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--styles", nargs="+", choices=("slow", "fast"), default=("slow",), help="style branches")
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
     parser.add_argument("--id_stop_gradient", nargs="+", type=int, choices=(0, 1), default=(1,), help="1: true")
-    parser.add_argument("--keep_means", nargs="+", type=int, choices=(0, 1), default=(1,), help="1: true")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0,), help="of the initial weights and the pairs")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="default: fp32")
     parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")
@@ -192,7 +154,8 @@ def make_trainer(variant: Variant, device: torch.device) -> Trainer:
         optimizer=OptimizerConfig(
             lr=variant.lr,
             slow_style_branches=variant.styles == "slow",
-            keep_kernel_means=bool(variant.keep_means),
+            keep_kernel_means=bool(variant.keep_kernel_means),
+            rgb_lr_scale=variant.rgb_lr_scale,
         ),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
@@ -233,8 +196,7 @@ def measure(trainer: Trainer, truths: Tensor) -> tuple[float, float, float, floa
     features = generator.encode(images)
     # Every picture at every age: (pictures, targets, 3, H, W).
     sources, targets = torch.arange(len(images)).repeat_interleave(count), torch.arange(count).repeat(len(images))
-    made = generator.decode(features[sources], generator.latents(codes(trainer, targets)))
-    made = made.unflatten(0, (len(images), count))
+    made = generator.decode(features[sources], generator.latents(codes(trainer, targets))).unflatten(0, (-1, count))
     rebuilt = made[torch.arange(len(images)), torch.arange(count).repeat(len(truths))]
     of_people, pixels = to_pixels(truths), to_pixels(made)
     hits = [

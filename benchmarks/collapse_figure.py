@@ -13,7 +13,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from benchmarks.collapse import COLUMNS
+from benchmarks.collapse_table import COLUMNS
 from util.charts import COLORS
 
 _PANELS = {
@@ -28,7 +28,8 @@ _WORDS = {
     "styles": "{} style branches",
     "warmup": "warm-up {}",
     "id_stop_gradient": "target detached: {}",
-    "keep_means": "means kept: {}",
+    "keep_kernel_means": "means kept: {}",
+    "rgb_lr_scale": "RGB rate x{}",
 }
 
 Rows = Mapping[tuple[str, ...], Sequence[Mapping[str, str]]]

@@ -23,6 +23,7 @@ class OptimizerConfig:
     Attributes:
         slow_style_branches: whether the decoder's style branches learn a hundred times slower, as in the paper.
         keep_kernel_means: whether `means_kept` restricts the generator's steps. The paper's are free.
+        rgb_lr_scale: factor on the rate of the layer that makes RGB, 1 in the paper.
     """
 
     lr: float = 1e-3
@@ -31,6 +32,7 @@ class OptimizerConfig:
     decay_epochs: tuple[int, ...] = (50, 100)
     slow_style_branches: bool = True
     keep_kernel_means: bool = False
+    rgb_lr_scale: float = 1.0
 
 
 def learning_rate(config: OptimizerConfig, epoch: int, scale: float = 1.0) -> float:
@@ -52,12 +54,14 @@ def set_learning_rate(adam: Adam, config: OptimizerConfig, epoch: int) -> None:
 
 def generator_adam(generator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:
     """Adam for the generator, whose mapping network and, by default, style branches learn a hundred times slower."""
-    slow_names = ("decoder.mlp.", ".mlp_class_") if config.slow_style_branches else ("decoder.mlp.",)
-    fast: list[nn.Parameter] = []
-    slow: list[nn.Parameter] = []
+    scales = {"decoder.mlp.": _MAPPING_LR_SCALE, "decoder.conv_img.": config.rgb_lr_scale}
+    if config.slow_style_branches:
+        scales[".mlp_class_"] = _MAPPING_LR_SCALE
+    groups: dict[float, list[nn.Parameter]] = {1.0: [], _MAPPING_LR_SCALE: []}
     for name, parameter in generator.named_parameters():
-        (slow if any(part in name for part in slow_names) else fast).append(parameter)
-    return _adam({1.0: fast, _MAPPING_LR_SCALE: slow}, config, capturable=capturable)
+        scale = next((scale for part, scale in scales.items() if part in name), 1.0)
+        groups.setdefault(scale, []).append(parameter)
+    return _adam(groups, config, capturable=capturable)
 
 
 def discriminator_adam(discriminator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:

@@ -116,6 +116,7 @@ def make_trainer(options: argparse.Namespace, device: torch.device, processes: P
             decay_epochs=options.decay_epochs,
             slow_style_branches=options.decay_adain_affine_layers,
             keep_kernel_means=options.keep_kernel_means,
+            rgb_lr_scale=options.rgb_lr_scale,
         ),
         rng=torch.Generator().manual_seed(options.seed),
         noise_sigma=noise_sigma(options),

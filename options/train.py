@@ -137,8 +137,14 @@ def train_parser() -> CommandParser:
         "--keep_kernel_means",
         type=boolean,
         default=True,
-        help="let no step of the generator change its kernels' means, which ends the phase of flat pictures; false: "
-        "free steps, as in the paper",
+        help="let no step of the generator change its kernels' means, which shortens the phase of flat pictures; "
+        "false: free steps, as in the paper",
+    )
+    loss.add_argument(
+        "--rgb_lr_scale",
+        type=non_negative_float,
+        default=4.0,
+        help="factor on the learning rate of the layer that makes RGB; shortens that phase too; the paper has 1",
     )
 
     speed = parser.group("speed and memory")
@@ -186,7 +192,7 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
     if known.continue_train:
         names = set(parser.options) - _NEVER_RESUMED
         # Runs of the original and of earlier versions, whose opt.txt lacks these options, go on as they began.
-        parser.set_defaults(id_stop_gradient=False, keep_kernel_means=False)
+        parser.set_defaults(id_stop_gradient=False, keep_kernel_means=False, rgb_lr_scale=1.0)
         options = parse(parser, argv, known.checkpoints_dir / known.name, names)
     else:
         options = parse(parser, argv, known.load_pretrain)

@@ -47,6 +47,14 @@ def test_the_mapping_network_and_the_style_branches_are_slow():
     assert slow[False] < slow[True]
 
 
+def test_the_rgb_layer_can_learn_faster():
+    generator = Generator(GeneratorConfig(ngf=4, num_classes=3, dim_per_class=2))
+    adam = generator_adam(generator, OptimizerConfig(rgb_lr_scale=4), capturable=False)
+    assert rates(adam) == [1e-3, 1e-5, 4e-3]
+    assert {id(p) for p in adam.param_groups[2]["params"]} == {id(p) for p in generator.decoder.conv_img.parameters()}
+    assert sum(len(group["params"]) for group in adam.param_groups) == len(list(generator.parameters()))
+
+
 def test_a_step_keeps_the_kernels_means_and_changes_the_rest_as_adam_does():
     config = OptimizerConfig(keep_kernel_means=True)
     free, kept = (Generator(GeneratorConfig(ngf=4, num_classes=3, dim_per_class=2)) for _ in range(2))

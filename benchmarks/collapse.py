@@ -103,7 +103,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     numbers = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60}
-    numbers |= {"--keep_kernel_means": 1, "--rgb_lr_scale": 4.0}
+    numbers |= {"--keep_kernel_means": 1, "--rgb_lr_scale": 10.0}
     for name, default in numbers.items():
         parser.add_argument(name, type=type(default), default=default, help=f"default: {default}")
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")

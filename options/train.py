@@ -138,13 +138,14 @@ def train_parser() -> CommandParser:
         type=boolean,
         default=True,
         help="let no step of the generator change its kernels' means, which shortens the phase of flat pictures; "
-        "false: free steps, as in the paper",
+        "false in the paper and, by default, with --load_pretrain",
     )
     loss.add_argument(
         "--rgb_lr_scale",
         type=non_negative_float,
-        default=4.0,
-        help="factor on the learning rate of the layer that makes RGB; shortens that phase too; the paper has 1",
+        default=10.0,
+        help="factor on the learning rate of the layer that makes RGB, which shortens that phase too; 1 in the paper "
+        "and, by default, with --load_pretrain",
     )
 
     speed = parser.group("speed and memory")
@@ -189,10 +190,13 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
     sizes that are not given come from that model's opt.txt.
     """
     known, _ = parser.parse_known_args(argv)
+    if known.continue_train or known.load_pretrain:
+        # These shorten the beginning of a new model.
+        parser.set_defaults(keep_kernel_means=False, rgb_lr_scale=1.0)
     if known.continue_train:
         names = set(parser.options) - _NEVER_RESUMED
-        # Runs of the original and of earlier versions, whose opt.txt lacks these options, go on as they began.
-        parser.set_defaults(id_stop_gradient=False, keep_kernel_means=False, rgb_lr_scale=1.0)
+        # Runs of the original and of earlier versions, whose opt.txt lacks the option, go on as they began.
+        parser.set_defaults(id_stop_gradient=False)
         options = parse(parser, argv, known.checkpoints_dir / known.name, names)
     else:
         options = parse(parser, argv, known.load_pretrain)

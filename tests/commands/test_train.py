@@ -125,6 +125,11 @@ def test_fine_tuning_starts_from_the_pretrained_weights(run, dataset, tmp_path):
     train(run, "--name", "second", "--epochs", 1, "--load_pretrain", first, "--lr", 0)
     assert_same({"G": weights(tmp_path / "checkpoints" / "second")["G"]}, {"G": weights(first)["G"]})
     assert (tmp_path / "checkpoints" / "second" / "iter.txt").read_text() == "2,0\n"
+    # What shortens the beginning of new models is for these alone.
+    for name, kept, scale in (("first", True, 10.0), ("second", False, 1.0)):
+        saved = (tmp_path / "checkpoints" / name / "opt.txt").read_text()
+        assert f"keep_kernel_means: {kept}" in saved
+        assert f"rgb_lr_scale: {scale}" in saved
 
 
 def test_fine_tuning_with_more_classes(run, dataset, tmp_path):

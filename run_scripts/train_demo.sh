@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes checkpoints/demo_model again: draws its people, trains, and stores the moving average in half precision.
-# This takes about 8 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
+# This takes about 10 hours on two CPU cores. After an interruption, run it again to resume the stage that was stopped.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare_environment requirements.txt
@@ -43,39 +43,55 @@ target_only=(--lambda_paired 45 --lambda_rec 0 --lambda_cyc 0 --lambda_id 0 --la
 stage demo_sharp --dataroot datasets/demo_paired --max_dataset_size 1100 --load_pretrain checkpoints/demo_wide --ngf 32 \
   "${target_only[@]}" --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 2 --decay_epochs 1 --decay_gamma 0.33 --seed 6
 
-# The last six stages are for twice the resolution: first only the new outer layers learn, then all. From there one way
+# The next six stages are for twice the resolution: first only the new outer layers learn, then all. From there one way
 # leads to the nearest pictures of drawn people; the other changes inputs, so that the model can read photos, and ends
 # with a discriminator. On a CPU, --compile needs a C++ compiler.
 draw_people datasets/demo_large --together --paired --identities 1500 --test_fraction 0.02 --size 128 --seed 1
-large=(--dataroot datasets/demo_large --loadSize 128 --fineSize 128 --n_downsample 3 --n_layers_D 5
-  "${target_only[@]}")
-stage demo_outer "${large[@]}" --lambda_ssim 10 --load_pretrain checkpoints/demo_sharp --train_outer_levels 1 \
-  --lambda_adv 0 --beta1 0.5 --epochs 1 --seed 7
-stage demo_inner "${large[@]}" --lambda_ssim 10 --load_pretrain checkpoints/demo_outer --lambda_adv 0 --beta1 0.5 \
-  --lr 0.001 --epochs 5 --decay_epochs 3 --seed 8
-large+=(--lambda_ssim 20 --compile)
-stage demo_long "${large[@]}" --load_pretrain checkpoints/demo_inner --lambda_adv 0 --beta1 0.5 --lr 0.001 --epochs 5 \
-  --seed 18
-stage demo_soft "${large[@]}" --load_pretrain checkpoints/demo_long --augment_inputs 0.1 --max_dataset_size 1000 \
-  --lambda_adv 0 --beta1 0.5 --lr 0.0004 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.4 --seed 29
-stage demo_wild "${large[@]}" --load_pretrain checkpoints/demo_long --augment_inputs 0.5 --lambda_adv 0 --beta1 0.5 \
-  --lr 0.001 --epochs 9 --decay_epochs 5,7 --seed 28
-stage demo_large "${large[@]}" --load_pretrain checkpoints/demo_wild --augment_inputs 0.25 --max_dataset_size 1000 \
-  --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 3 --decay_epochs 2 --decay_gamma 0.4 --seed 30
+large=(--loadSize 128 --fineSize 128 --n_downsample 3 --n_layers_D 5 "${target_only[@]}")
+stage demo_outer --dataroot datasets/demo_large "${large[@]}" --lambda_ssim 10 --load_pretrain checkpoints/demo_sharp \
+  --train_outer_levels 1 --lambda_adv 0 --beta1 0.5 --epochs 1 --seed 7
+stage demo_inner --dataroot datasets/demo_large "${large[@]}" --lambda_ssim 10 --load_pretrain checkpoints/demo_outer \
+  --lambda_adv 0 --beta1 0.5 --lr 0.001 --epochs 5 --decay_epochs 3 --seed 8
+large+=(--compile)
+stage demo_long --dataroot datasets/demo_large "${large[@]}" --lambda_ssim 20 --load_pretrain checkpoints/demo_inner \
+  --lambda_adv 0 --beta1 0.5 --lr 0.001 --epochs 5 --seed 18
+stage demo_soft --dataroot datasets/demo_large "${large[@]}" --lambda_ssim 20 --load_pretrain checkpoints/demo_long \
+  --augment_inputs 0.1 --max_dataset_size 1000 --lambda_adv 0 --beta1 0.5 --lr 0.0004 --epochs 3 --decay_epochs 1,2 \
+  --decay_gamma 0.4 --seed 29
+stage demo_wild --dataroot datasets/demo_large "${large[@]}" --lambda_ssim 20 --load_pretrain checkpoints/demo_long \
+  --augment_inputs 0.5 --lambda_adv 0 --beta1 0.5 --lr 0.001 --epochs 9 --decay_epochs 5,7 --seed 28
+stage demo_large --dataroot datasets/demo_large "${large[@]}" --lambda_ssim 20 --load_pretrain checkpoints/demo_wild \
+  --augment_inputs 0.25 --max_dataset_size 1000 --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 3 --decay_epochs 2 \
+  --decay_gamma 0.4 --seed 30
 
-# Between the two, the coloured spots of the one with a discriminator and the blur of the other are weaker (network
+# Between two models, the coloured spots of the one with a discriminator and the blur of the other are weaker (network
 # interpolation: Wang et al. 2018, "ESRGAN").
-python - <<'PYTHON'
+between() { # name, soft model, sharp model, share of the sharp one: a model between the moving averages of two
+  python - "$@" <<'PYTHON'
+import sys
 from pathlib import Path
 
 import torch
 
 from models.checkpoint import CheckpointFolder, export_half
 
-soft, large, demo = (CheckpointFolder(Path("checkpoints") / name) for name in ("demo_soft", "demo_large", "demo_model"))
-near, sharp = (torch.load(trained.weights("latest", "g_running")) for trained in (soft, large))
-between = large.weights("between", "g_running")
-torch.save({name: torch.lerp(near[name], sharp[name], 0.5) for name in sharp}, between)
-export_half(between, demo.weights("latest", "g_running"))
-(demo.path / "opt.txt").write_text((large.path / "opt.txt").read_text())
+made, soft, sharp = (CheckpointFolder(Path("checkpoints") / name) for name in sys.argv[1:4])
+near, far = (torch.load(trained.weights("latest", "g_running")) for trained in (soft, sharp))
+middle = sharp.weights("between", "g_running")
+torch.save({name: torch.lerp(near[name], far[name], float(sys.argv[4])) for name in far}, middle)
+export_half(middle, made.weights("latest", "g_running"))
+(made.path / "opt.txt").write_text((sharp.path / "opt.txt").read_text())
 PYTHON
+}
+
+# The last two stages go on from there with twice as many people: long without a discriminator, then shortly with the
+# one of demo_large.
+draw_people datasets/demo_more --together --paired --identities 3000 --test_fraction 0.01 --size 128 --seed 5
+[ -d checkpoints/demo_between ] || between demo_between demo_soft demo_large 0.5
+stage demo_more --dataroot datasets/demo_more "${large[@]}" --lambda_ssim 30 --load_pretrain checkpoints/demo_between \
+  --augment_inputs 0.2 --lambda_adv 0 --beta1 0.5 --lr 0.001 --epochs 7 --decay_epochs 4,5,6 --decay_gamma 0.45 --seed 40
+cp checkpoints/demo_large/latest_net_D.pth checkpoints/demo_more
+stage demo_last --dataroot datasets/demo_more "${large[@]}" --lambda_ssim 30 --load_pretrain checkpoints/demo_more \
+  --augment_inputs 0.25 --max_dataset_size 1000 --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 3 \
+  --decay_epochs 1,2 --decay_gamma 0.4 --seed 41
+between demo_model demo_more demo_last 0.5

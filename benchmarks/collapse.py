@@ -80,8 +80,7 @@ def main() -> None:
         ngf=options.ngf,
         pairs=options.pairs,
         lr=options.lr,
-        keep_kernel_means=options.keep_kernel_means,
-        rgb_lr_scale=options.rgb_lr_scale,
+        steady_start=options.steady_start,
         loss=options.loss,
         precision=options.precision,
     )
@@ -102,8 +101,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    numbers = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60}
-    numbers |= {"--keep_kernel_means": 1, "--rgb_lr_scale": 10.0}
+    numbers = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60, "--steady_start": 500}
     for name, default in numbers.items():
         parser.add_argument(name, type=type(default), default=default, help=f"default: {default}")
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
@@ -154,8 +152,7 @@ def make_trainer(variant: Variant, device: torch.device) -> Trainer:
         optimizer=OptimizerConfig(
             lr=variant.lr,
             slow_style_branches=variant.styles == "slow",
-            keep_kernel_means=bool(variant.keep_kernel_means),
-            rgb_lr_scale=variant.rgb_lr_scale,
+            steady_start=variant.steady_start,
         ),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,

@@ -28,8 +28,7 @@ _WORDS = {
     "styles": "{} style branches",
     "warmup": "warm-up {}",
     "id_stop_gradient": "target detached: {}",
-    "keep_kernel_means": "means kept: {}",
-    "rgb_lr_scale": "RGB rate x{}",
+    "steady_start": "steady start {}",
 }
 
 Rows = Mapping[tuple[str, ...], Sequence[Mapping[str, str]]]

@@ -16,8 +16,7 @@ class Variant:
     ngf: int
     pairs: int
     lr: float
-    keep_kernel_means: int
-    rgb_lr_scale: float
+    steady_start: int
     loss: str
     precision: Precision
     norm: str

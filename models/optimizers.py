@@ -1,7 +1,7 @@
 """Adam, its groups of parameters, and the learning rate of each epoch (docs/method.md, Losses)."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from models.generator import Generator
 from models.initialization import kernels
 
 _MAPPING_LR_SCALE = 0.01
+_RGB_STEP_SCALE = 10
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,7 @@ class OptimizerConfig:
 
     Attributes:
         slow_style_branches: whether the decoder's style branches learn a hundred times slower, as in the paper.
-        keep_kernel_means: whether `means_kept` restricts the generator's steps. The paper's are free.
-        rgb_lr_scale: factor on the rate of the layer that makes RGB, 1 in the paper.
+        steady_start: iterations in which the generator's steps are those of `steady_step`; 0 in the paper.
     """
 
     lr: float = 1e-3
@@ -31,8 +31,7 @@ class OptimizerConfig:
     decay_gamma: float = 0.5
     decay_epochs: tuple[int, ...] = (50, 100)
     slow_style_branches: bool = True
-    keep_kernel_means: bool = False
-    rgb_lr_scale: float = 1.0
+    steady_start: int = 0
 
 
 def learning_rate(config: OptimizerConfig, epoch: int, scale: float = 1.0) -> float:
@@ -54,14 +53,12 @@ def set_learning_rate(adam: Adam, config: OptimizerConfig, epoch: int) -> None:
 
 def generator_adam(generator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:
     """Adam for the generator, whose mapping network and, by default, style branches learn a hundred times slower."""
-    scales = {"decoder.mlp.": _MAPPING_LR_SCALE, "decoder.conv_img.": config.rgb_lr_scale}
-    if config.slow_style_branches:
-        scales[".mlp_class_"] = _MAPPING_LR_SCALE
-    groups: dict[float, list[nn.Parameter]] = {1.0: [], _MAPPING_LR_SCALE: []}
+    slow_names = ("decoder.mlp.", ".mlp_class_") if config.slow_style_branches else ("decoder.mlp.",)
+    fast: list[nn.Parameter] = []
+    slow: list[nn.Parameter] = []
     for name, parameter in generator.named_parameters():
-        scale = next((scale for part, scale in scales.items() if part in name), 1.0)
-        groups.setdefault(scale, []).append(parameter)
-    return _adam(groups, config, capturable=capturable)
+        (slow if any(part in name for part in slow_names) else fast).append(parameter)
+    return _adam({1.0: fast, _MAPPING_LR_SCALE: slow}, config, capturable=capturable)
 
 
 def discriminator_adam(discriminator: nn.Module, config: OptimizerConfig, *, capturable: bool) -> Adam:
@@ -71,27 +68,29 @@ def discriminator_adam(discriminator: nn.Module, config: OptimizerConfig, *, cap
 
 @contextmanager
 @torch.no_grad()
-def means_kept(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Within it, a step does not change the kernels' means over their inputs, one mean for each output channel.
+def steady_step(generator: Generator) -> Iterator[None]:
+    """Within it, a step of Adam does not flatten the pictures, as it otherwise does to a new model.
 
-    Rectified features are positive on average, so a step that moves a whole kernel one way adds a constant. It soon
-    drowns what varies over space (docs/training_notes.md). The idea is that of gradient centralization (Yong et al.
-    2020); here it is applied to the step, because Adam's division would bring a mean back.
+    It does not change the means of the kernels that make pictures, one mean for each output channel. Rectified
+    features are positive on average, so a step that moves a whole kernel one way adds a constant, which soon drowns
+    what varies over space (docs/training_notes.md). The idea is that of gradient centralization (Yong et al. 2020);
+    here it is applied to the step, because Adam's division would bring a mean back. The layer that makes RGB moves
+    ten times as far, so that it reads the head off the features before these flatten.
     """
-    means = [_mean(kernel) for kernel in parameters]
+    parts = (generator.id_encoder, generator.decoder)
+    moved = [kernel for part in parts for kernel in kernels(part) if kernel.requires_grad]
+    means = [_mean(kernel) for kernel in moved]
+    rgb = list(generator.decoder.conv_img.parameters())
+    before = [parameter.clone() for parameter in rgb]
     yield
-    for kernel, mean in zip(parameters, means, strict=True):
+    for kernel, mean in zip(moved, means, strict=True):
         kernel.add_(mean - _mean(kernel))
+    for parameter, old in zip(rgb, before, strict=True):
+        parameter.add_(parameter - old, alpha=_RGB_STEP_SCALE - 1)
 
 
 def _mean(kernel: torch.Tensor) -> torch.Tensor:
     return kernel.mean(dim=(1, 2, 3), keepdim=True)
-
-
-def kept_kernels(generator: Generator, config: OptimizerConfig) -> list[nn.Parameter]:
-    """The kernels whose means stay: all that learn to synthesise pictures, or none."""
-    parts = (generator.id_encoder, generator.decoder) if config.keep_kernel_means else ()
-    return [kernel for part in parts for kernel in kernels(part) if kernel.requires_grad]
 
 
 def load_moments(adam: Adam, saved: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """One training iteration: discriminator, generator, moving average (docs/method.md, Losses)."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -20,10 +21,9 @@ from models.optimizers import (
     OptimizerConfig,
     discriminator_adam,
     generator_adam,
-    kept_kernels,
     load_moments,
-    means_kept,
     set_learning_rate,
+    steady_step,
 )
 from models.precision import autocast
 from util.distributed import SINGLE_PROCESS, Processes, gradient_sync
@@ -79,7 +79,6 @@ class Trainer:
         self._recorded: dict[bool, RecordedCall[_Losses]] = {}
         self._graph_warmup = execution.r1_interval + _GRAPH_WARMUP
         self._config = optimizer
-        self._kept_kernels = kept_kernels(generator, optimizer)
         self.optimizer_g = generator_adam(generator, optimizer, capturable=execution.cuda_graph)
         self.optimizer_d = discriminator_adam(discriminator, optimizer, capturable=execution.cuda_graph)
 
@@ -101,7 +100,8 @@ class Trainer:
         codes = self.draw_codes(batch), self.draw_codes(batch)
         inputs = [tensor for part in (batch, *codes) for tensor in part.to(self.device).tensors]
         iterate = partial(self._iterate, batch.global_size)
-        warming_up = self._graph_warmup > 0 or self.iteration < self.weights.id_warmup
+        changing = self.iteration < max(self.weights.id_warmup, self._config.steady_start)
+        warming_up = self._graph_warmup > 0 or changing
         if self.execution.cuda_graph and not warming_up:
             # There is a recording with the R1 penalty and one without.
             if self._regularizes not in self._recorded:
@@ -151,7 +151,7 @@ class Trainer:
         self.discriminator.requires_grad_(False)
         self.optimizer_g.zero_grad(set_to_none=True)
         losses = self._backward(self._parallel_generator, self._generate, batch, codes)
-        with means_kept(self._kept_kernels):
+        with steady_step(self.generator) if self.iteration < self._config.steady_start else nullcontext():
             self.optimizer_g.step()
         self.discriminator.requires_grad_(True)
         return losses

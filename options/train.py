@@ -134,18 +134,12 @@ def train_parser() -> CommandParser:
         "--decay_adain_affine_layers", type=boolean, default=True, help="train style branches 100 times slower"
     )
     loss.add_argument(
-        "--keep_kernel_means",
-        type=boolean,
-        default=True,
-        help="let no step of the generator change its kernels' means, which shortens the phase of flat pictures; "
-        "false in the paper and, by default, with --load_pretrain",
-    )
-    loss.add_argument(
-        "--rgb_lr_scale",
-        type=non_negative_float,
-        default=10.0,
-        help="factor on the learning rate of the layer that makes RGB, which shortens that phase too; 1 in the paper "
-        "and, by default, with --load_pretrain",
+        "--steady_start",
+        type=non_negative_int,
+        default=500,
+        help="iterations at the start whose steps do not change the kernels' means and move the layer that makes RGB "
+        "ten times as far, which shortens the phase of flat pictures; 0 in the paper and, by default, with "
+        "--load_pretrain",
     )
 
     speed = parser.group("speed and memory")
@@ -191,8 +185,8 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
     """
     known, _ = parser.parse_known_args(argv)
     if known.continue_train or known.load_pretrain:
-        # These shorten the beginning of a new model.
-        parser.set_defaults(keep_kernel_means=False, rgb_lr_scale=1.0)
+        # It is for new models.
+        parser.set_defaults(steady_start=0)
     if known.continue_train:
         names = set(parser.options) - _NEVER_RESUMED
         # Runs of the original and of earlier versions, whose opt.txt lacks the option, go on as they began.

@@ -126,10 +126,8 @@ def test_fine_tuning_starts_from_the_pretrained_weights(run, dataset, tmp_path):
     assert_same({"G": weights(tmp_path / "checkpoints" / "second")["G"]}, {"G": weights(first)["G"]})
     assert (tmp_path / "checkpoints" / "second" / "iter.txt").read_text() == "2,0\n"
     # What shortens the beginning of new models is for these alone.
-    for name, kept, scale in (("first", True, 10.0), ("second", False, 1.0)):
-        saved = (tmp_path / "checkpoints" / name / "opt.txt").read_text()
-        assert f"keep_kernel_means: {kept}" in saved
-        assert f"rgb_lr_scale: {scale}" in saved
+    for name, start in (("first", 500), ("second", 0)):
+        assert f"steady_start: {start}" in (tmp_path / "checkpoints" / name / "opt.txt").read_text()
 
 
 def test_fine_tuning_with_more_classes(run, dataset, tmp_path):

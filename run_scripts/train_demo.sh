@@ -84,14 +84,16 @@ export_half(middle, made.weights("latest", "g_running"))
 PYTHON
 }
 
-# The last two stages go on from there with twice as many people: long without a discriminator, then shortly with the
-# one of demo_large.
+# The last three stages go on from there with twice as many people: two of them without a discriminator, and between
+# these one with that of demo_large.
 draw_people datasets/demo_more --together --paired --identities 3000 --test_fraction 0.01 --size 128 --seed 5
 [ -d checkpoints/demo_between ] || between demo_between demo_soft demo_large 0.5
-stage demo_more --dataroot datasets/demo_more "${large[@]}" --lambda_ssim 30 --load_pretrain checkpoints/demo_between \
-  --augment_inputs 0.2 --lambda_adv 0 --beta1 0.5 --lr 0.001 --epochs 7 --decay_epochs 4,5,6 --decay_gamma 0.45 --seed 40
+large+=(--dataroot datasets/demo_more --lambda_ssim 30)
+stage demo_more "${large[@]}" --load_pretrain checkpoints/demo_between --augment_inputs 0.2 --lambda_adv 0 --beta1 0.5 \
+  --lr 0.001 --epochs 7 --decay_epochs 4,5,6 --decay_gamma 0.45 --seed 40
 cp checkpoints/demo_large/latest_net_D.pth checkpoints/demo_more
-stage demo_last --dataroot datasets/demo_more "${large[@]}" --lambda_ssim 30 --load_pretrain checkpoints/demo_more \
-  --augment_inputs 0.25 --max_dataset_size 1000 --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 3 \
-  --decay_epochs 1,2 --decay_gamma 0.4 --seed 41
-between demo_model demo_more demo_last 0.5
+stage demo_sharper "${large[@]}" --load_pretrain checkpoints/demo_more --augment_inputs 0.25 --max_dataset_size 1000 \
+  --lambda_adv 4 --r1_interval 16 --lr 0.0006 --epochs 3 --decay_epochs 1,2 --decay_gamma 0.4 --seed 41
+stage demo_near "${large[@]}" --load_pretrain checkpoints/demo_more --augment_inputs 0.1 --max_dataset_size 1500 \
+  --lambda_adv 0 --beta1 0.5 --lr 0.0006 --epochs 4 --decay_epochs 2,3 --decay_gamma 0.4 --seed 42
+between demo_model demo_near demo_sharper 0.35

@@ -74,21 +74,10 @@ def main() -> None:
     logger.info("spread of the true pictures: %.3f", drawn[0].flatten(0, 1).std(dim=(2, 3)).mean())
     logger.info(",".join(COLUMNS))
     done = finished(options.csv)
-    same = partial(
-        Variant,
-        size=options.size,
-        ngf=options.ngf,
-        pairs=options.pairs,
-        lr=options.lr,
-        steady_start=options.steady_start,
-        loss=options.loss,
-        precision=options.precision,
-    )
-    varied = (options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient, options.seeds)
-    for norm, init, styles, warmup, id_stop_gradient, seed in product(*varied):
-        variant = same(
-            norm=norm, init=init, styles=styles, warmup=warmup, id_stop_gradient=id_stop_gradient, seed=seed
-        )
+    same = (options.size, options.ngf, options.pairs, options.lr, options.loss, options.precision)
+    varied = (options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient)
+    for choice in product(*varied, options.steady_starts, options.seeds):
+        variant = Variant(*same, *choice)
         if (*map(str, astuple(variant)), str(max(options.report))) in done:
             continue
         rows = []
@@ -101,7 +90,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    numbers = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60, "--steady_start": 500}
+    numbers = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60}
     for name, default in numbers.items():
         parser.add_argument(name, type=type(default), default=default, help=f"default: {default}")
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
@@ -110,6 +99,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--styles", nargs="+", choices=("slow", "fast"), default=("slow",), help="style branches")
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
     parser.add_argument("--id_stop_gradient", nargs="+", type=int, choices=(0, 1), default=(1,), help="1: true")
+    parser.add_argument("--steady_starts", nargs="+", type=int, default=(500,), help="iterations; the paper has 0")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0,), help="of the initial weights and the pairs")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="default: fp32")
     parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")

@@ -16,7 +16,6 @@ class Variant:
     ngf: int
     pairs: int
     lr: float
-    steady_start: int
     loss: str
     precision: Precision
     norm: str
@@ -24,6 +23,7 @@ class Variant:
     styles: str
     warmup: int
     id_stop_gradient: int
+    steady_start: int
     seed: int
 
 

@@ -1,7 +1,7 @@
 """Initial weights of the networks (docs/training_notes.md)."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.generator import Generator
 from models.layers import EqualizedLinear, StyledConvBlock
@@ -20,6 +20,11 @@ def kernels(network: nn.Module) -> list[nn.Parameter]:
     return [weight for weight in network.parameters() if weight.dim() == 4 and max(weight.shape[2:]) > 1]
 
 
+def mean_over_inputs(kernel: Tensor) -> Tensor:
+    """A kernel's mean for each output channel: (out, in, h, w) -> (out, 1, 1, 1)."""
+    return kernel.mean(dim=(1, 2, 3), keepdim=True)
+
+
 @torch.no_grad()
 def center_kernels(part: nn.Module) -> None:
     """Subtracts from every kernel its mean over its inputs.
@@ -27,7 +32,7 @@ def center_kernels(part: nn.Module) -> None:
     Otherwise the large constant part of rectified features drowns their variation over space.
     """
     for kernel in kernels(part):
-        kernel.sub_(kernel.mean(dim=(1, 2, 3), keepdim=True))
+        kernel.sub_(mean_over_inputs(kernel))
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Adam
 
 from models.generator import Generator
-from models.initialization import kernels
+from models.initialization import kernels, mean_over_inputs
 
 _MAPPING_LR_SCALE = 0.01
 _RGB_STEP_SCALE = 10
@@ -79,18 +79,14 @@ def steady_step(generator: Generator) -> Iterator[None]:
     """
     parts = (generator.id_encoder, generator.decoder)
     moved = [kernel for part in parts for kernel in kernels(part) if kernel.requires_grad]
-    means = [_mean(kernel) for kernel in moved]
+    means = [mean_over_inputs(kernel) for kernel in moved]
     rgb = list(generator.decoder.conv_img.parameters())
     before = [parameter.clone() for parameter in rgb]
     yield
     for kernel, mean in zip(moved, means, strict=True):
-        kernel.add_(mean - _mean(kernel))
+        kernel.add_(mean - mean_over_inputs(kernel))
     for parameter, old in zip(rgb, before, strict=True):
         parameter.add_(parameter - old, alpha=_RGB_STEP_SCALE - 1)
-
-
-def _mean(kernel: torch.Tensor) -> torch.Tensor:
-    return kernel.mean(dim=(1, 2, 3), keepdim=True)
 
 
 def load_moments(adam: Adam, saved: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ Trains each variant on synthetic people and reports, on unseen people:
 - spread: the standard deviation of the synthesised pictures over space. A flat picture has none;
 - variation: how much the identity features differ between people, as their standard deviation over the people and a
   share of their mean magnitude. A constant encoder has none;
-- age_accuracy: that of evaluate.py (docs/demo_model.md).
+- age_accuracy and identity: those of evaluate.py (docs/demo_model.md).
 
 With --csv the rows are appended to a file, and variants that it holds to their last iteration are not trained again.
 """
@@ -50,8 +50,6 @@ from util.progress import progress
 
 logger = logging.getLogger(__name__)
 
-_UNSEEN = 4  # people
-
 # Which parts of the published initialisation are changed (models/initialization.py).
 VARIANTS = {
     "paper": (),
@@ -70,18 +68,19 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     set_tf32(options.precision)
     device = choose_device(options.gpu_ids)
-    drawn = people(options.size, options.identities)
+    execution = Execution(options.precision, compile=options.compile)
+    drawn = people(options.size, options.identities, options.unseen)
     logger.info("spread of the true pictures: %.3f", drawn[0].flatten(0, 1).std(dim=(2, 3)).mean())
     logger.info(",".join(COLUMNS))
     done = finished(options.csv)
     same = (options.size, options.ngf, options.pairs, options.lr, options.loss, options.precision)
-    varied = (options.norms, options.inits, options.styles, options.warmups, options.id_stop_gradient)
-    for choice in product(*varied, options.steady_starts, options.seeds):
+    varied = (options.norms, options.inits, options.styles, options.lambda_adv, options.warmups)
+    for choice in product(*varied, options.id_stop_gradient, options.steady_starts, options.seeds):
         variant = Variant(*same, *choice)
         if (*map(str, astuple(variant)), str(max(options.report))) in done:
             continue
         rows = []
-        for row in study(variant, drawn, options.report, device):
+        for row in study(variant, drawn, options.report, execution, device):
             rows.append([str(value) for value in (*astuple(variant), *astuple(row))])
             logger.info(",".join(rows[-1]))
         if options.csv:
@@ -90,28 +89,33 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    numbers = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60}
+    numbers = {"--size": 32, "--ngf": 16, "--pairs": 4, "--lr": 3e-3, "--identities": 60, "--unseen": 4}
     for name, default in numbers.items():
         parser.add_argument(name, type=type(default), default=default, help=f"default: {default}")
     parser.add_argument("--loss", choices=("reconstruction", "whole"), default="reconstruction")
     parser.add_argument("--norms", nargs="+", choices=("pixel", "instance"), default=("pixel", "instance"))
     parser.add_argument("--inits", nargs="+", choices=VARIANTS, default=tuple(VARIANTS))
     parser.add_argument("--styles", nargs="+", choices=("slow", "fast"), default=("slow",), help="style branches")
+    parser.add_argument("--lambda_adv", nargs="+", type=float, default=(4.0,), help="the paper has 1")
     parser.add_argument("--warmups", nargs="+", type=int, default=(0,), help="of the identity loss, iterations")
     parser.add_argument("--id_stop_gradient", nargs="+", type=int, choices=(0, 1), default=(1,), help="1: true")
     parser.add_argument("--steady_starts", nargs="+", type=int, default=(500,), help="iterations; the paper has 0")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0,), help="of the initial weights and the pairs")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="default: fp32")
+    parser.add_argument("--compile", action="store_true", help="as that of train.py")
     parser.add_argument("--gpu_ids", type=gpu_ids, default=(0,), help="-1 for the CPU")
     parser.add_argument("--report", nargs="+", type=int, default=(100, 200, 400), help="at these iterations")
     parser.add_argument("--csv", type=Path, help="append the rows to this file")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not 0 < options.unseen < options.identities:
+        parser.error(f"--unseen {options.unseen}: must be at least 1, and leave some of --identities to train on")
+    return options
 
 
-def people(size: int, identities: int) -> tuple[Tensor, Tensor, Tensor]:
+def people(size: int, identities: int, unseen: int) -> tuple[Tensor, Tensor, Tensor]:
     """Masked portraits in [-1, 1] at the anchor ages.
 
-    Those of the unseen people (people, classes, 3, size, size); all others (N, 3, size, size), and their classes.
+    Those of the unseen people (unseen, classes, 3, size, size); all others (N, 3, size, size), and their classes.
     """
     drawn = torch.stack(
         [
@@ -119,11 +123,11 @@ def people(size: int, identities: int) -> tuple[Tensor, Tensor, Tensor]:
             for index in range(identities)
         ]
     )
-    classes = torch.arange(len(ANCHORS)).repeat(identities - _UNSEEN)
-    return drawn[:_UNSEEN], drawn[_UNSEEN:].flatten(0, 1), classes
+    classes = torch.arange(len(ANCHORS)).repeat(identities - unseen)
+    return drawn[:unseen], drawn[unseen:].flatten(0, 1), classes
 
 
-def make_trainer(variant: Variant, device: torch.device) -> Trainer:
+def make_trainer(variant: Variant, execution: Execution, device: torch.device) -> Trainer:
     torch.manual_seed(variant.seed)
     generator = Generator(GeneratorConfig(ngf=variant.ngf, id_norm=variant.norm))  # type: ignore[arg-type]
     for part in VARIANTS[variant.init]:
@@ -138,7 +142,9 @@ def make_trainer(variant: Variant, device: torch.device) -> Trainer:
     return Trainer(
         generator.to(device),
         discriminator.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-        weights=LossWeights(id_warmup=variant.warmup, id_stop_gradient=bool(variant.id_stop_gradient)),
+        weights=LossWeights(
+            adv=variant.lambda_adv, id_warmup=variant.warmup, id_stop_gradient=bool(variant.id_stop_gradient)
+        ),
         optimizer=OptimizerConfig(
             lr=variant.lr,
             slow_style_branches=variant.styles == "slow",
@@ -146,16 +152,20 @@ def make_trainer(variant: Variant, device: torch.device) -> Trainer:
         ),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
-        execution=Execution(variant.precision),
+        execution=execution,
     )
 
 
 def study(
-    variant: Variant, drawn: tuple[Tensor, Tensor, Tensor], report: Sequence[int], device: torch.device
+    variant: Variant,
+    drawn: tuple[Tensor, Tensor, Tensor],
+    report: Sequence[int],
+    execution: Execution,
+    device: torch.device,
 ) -> Iterable[Row]:
     """Trains a variant on drawn people, and yields what it shows at each iteration to report."""
     truths, images, classes = drawn
-    trainer = make_trainer(variant, device)
+    trainer = make_trainer(variant, execution, device)
     rng = torch.Generator().manual_seed(variant.seed + 1)
     step = trainer.step if variant.loss == "whole" else partial(reconstruct, trainer)
     start = time.perf_counter()
@@ -176,8 +186,8 @@ def reconstruct(trainer: Trainer, batch: Batch) -> None:
 
 
 @torch.no_grad()
-def measure(trainer: Trainer, truths: Tensor) -> tuple[float, float, float, float]:
-    """Error, spread, variation and age accuracy on the unseen people (people, classes, 3, H, W)."""
+def measure(trainer: Trainer, truths: Tensor) -> tuple[float, float, float, float, float]:
+    """Error, spread, variation, age accuracy and identity on the unseen people (people, classes, 3, H, W)."""
     generator, count = trainer.generator, truths.shape[1]
     images = truths.flatten(0, 1).to(trainer.device)
     features = generator.encode(images)
@@ -186,16 +196,15 @@ def measure(trainer: Trainer, truths: Tensor) -> tuple[float, float, float, floa
     made = generator.decode(features[sources], generator.latents(codes(trainer, targets))).unflatten(0, (-1, count))
     rebuilt = made[torch.arange(len(images)), torch.arange(count).repeat(len(truths))]
     of_people, pixels = to_pixels(truths), to_pixels(made)
-    hits = [
-        nearest(pixels[picture, target], of_people[picture // count]) == target
-        for picture in range(len(images))
-        for target in range(count)
-    ]
+    aged = [(pixels[n, target], n // count, target) for n in range(len(images)) for target in range(count)]
+    ages = [nearest(picture, of_people[person]) == target for picture, person, target in aged]
+    identities = [nearest(picture, of_people[:, target]) == person for picture, person, target in aged]
     return (
         round(float(l1_loss(rebuilt, images)), 4),
         round(float(rebuilt.std(dim=(2, 3)).mean()), 4),
         round(float(features.std(dim=0).mean() / features.abs().mean()), 4),
-        round(float(np.mean(hits)), 4),
+        round(float(np.mean(ages)), 4),
+        round(float(np.mean(identities)), 4),
     )
 
 

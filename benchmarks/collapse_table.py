@@ -21,6 +21,7 @@ class Variant:
     norm: str
     init: str
     styles: str
+    lambda_adv: float
     warmup: int
     id_stop_gradient: int
     steady_start: int
@@ -36,6 +37,7 @@ class Row:
     spread: float
     variation: float
     age_accuracy: float
+    identity: float
     seconds: float
 
 

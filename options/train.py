@@ -92,8 +92,9 @@ def train_parser() -> CommandParser:
     loss.add_argument(
         "--lambda_adv",
         type=non_negative_float,
-        default=1.0,
-        help="weight of the adversarial loss; 0 trains without a discriminator",
+        default=4.0,
+        help="weight of the adversarial loss, from which a model learns to age; the paper has 1, and so has "
+        "--load_pretrain by default; 0 trains without a discriminator",
     )
     loss.add_argument("--lambda_cyc", type=non_negative_float, default=10.0, help="weight of the cycle loss")
     loss.add_argument("--lambda_rec", type=non_negative_float, default=10.0, help="weight of self-reconstruction")
@@ -185,8 +186,8 @@ def parse_train_options(parser: CommandParser, argv: Sequence[str] | None = None
     """
     known, _ = parser.parse_known_args(argv)
     if known.continue_train or known.load_pretrain:
-        # It is for new models.
-        parser.set_defaults(steady_start=0)
+        # These help new models to begin; others go on as the paper's and the original's.
+        parser.set_defaults(steady_start=0, lambda_adv=1.0)
     if known.continue_train:
         names = set(parser.options) - _NEVER_RESUMED
         # Runs of the original and of earlier versions, whose opt.txt lacks the option, go on as they began.

@@ -25,7 +25,7 @@ stage() { # name, options of train.py: trains a stage, or resumes it
 
 # The first stage is the paper's training: 720 people, without knowing which pictures show the same person.
 draw_people datasets/demo_people --together --identities 800 --pictures_per_class 2 --size 64 --seed 1
-stage demo_training --dataroot datasets/demo_people --steady_start 0 --lambda_id_warmup 2000 \
+stage demo_training --dataroot datasets/demo_people --steady_start 0 --lambda_adv 1 --lambda_id_warmup 2000 \
   --epochs 4 --decay_epochs 2,3 --seed 1
 
 # The second stage uses 3990 people whose true pictures at every age are known.

@@ -31,6 +31,9 @@ def test_variants_are_measured_once_and_drawn(tmp_path):
     assert all(word in text for word in (">paper, seed 0<", ">centered, seed 1<", ">age accuracy<"))
     python("benchmarks.collapse_figure", table, tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_text() == text
+    done = python("benchmarks.collapse", "--identities", 4, check=False)
+    assert done.returncode == 2
+    assert "error: --unseen 4: must " in done.stderr
     for wrong in (tmp_path / "none.csv", drawing):
         done = python("benchmarks.collapse_figure", wrong, tmp_path / "no.svg", check=False)
         assert done.returncode == 2

@@ -38,7 +38,7 @@ def make_original(folder, position: str) -> None:
         path.unlink()
     (folder / "iter.txt").write_text(position)
     saved = (folder / "opt.txt").read_text().splitlines(keepends=True)
-    later = ("id_stop_gradient", "steady_start")
+    later = ("id_stop_gradient", "lambda_adv", "steady_start")
     (folder / "opt.txt").write_text("".join(line for line in saved if not line.startswith(later)))
 
 
@@ -58,6 +58,7 @@ def test_a_run_of_the_original_goes_on_from_its_weights(run, dataset, folder):
     assert before.keys() == after.keys()
     saved = (folder / "opt.txt").read_text()
     assert "id_stop_gradient: False" in saved, "it keeps the original's loss"
+    assert "lambda_adv: 1.0" in saved, "it keeps the original's weights"
     assert "steady_start: 0" in saved, "it keeps the original's steps"
     assert (folder / "iter.txt").read_text() == "3,0\n"
 

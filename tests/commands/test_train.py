@@ -126,8 +126,10 @@ def test_fine_tuning_starts_from_the_pretrained_weights(run, dataset, tmp_path):
     assert_same({"G": weights(tmp_path / "checkpoints" / "second")["G"]}, {"G": weights(first)["G"]})
     assert (tmp_path / "checkpoints" / "second" / "iter.txt").read_text() == "2,0\n"
     # What shortens the beginning of new models is for these alone.
-    for name, start in (("first", 500), ("second", 0)):
-        assert f"steady_start: {start}" in (tmp_path / "checkpoints" / name / "opt.txt").read_text()
+    for name, start, weight in (("first", 500, 4.0), ("second", 0, 1.0)):
+        saved = (tmp_path / "checkpoints" / name / "opt.txt").read_text()
+        assert f"steady_start: {start}" in saved
+        assert f"lambda_adv: {weight}" in saved
 
 
 def test_fine_tuning_with_more_classes(run, dataset, tmp_path):

@@ -1,6 +1,6 @@
 """Draws what `python -m benchmarks.collapse --csv FILE` measured: python -m benchmarks.collapse_figure FILE OUT.svg.
 
-There is a panel for each of spread, error and age accuracy over the iterations, and a line for each variant.
+There is a panel for each of spread, error, age accuracy and identity over the iterations, and a line for each variant.
 """
 
 import argparse
@@ -17,15 +17,17 @@ from benchmarks.collapse_table import COLUMNS
 from util.charts import COLORS
 
 _PANELS = {
-    "spread": "deviation of the pictures over space",
+    "spread": "deviation over space",
     "error": "L1 of reconstruction",
     "age_accuracy": "age accuracy",
+    "identity": "identity",
 }
 _VARIANT = COLUMNS[: COLUMNS.index("iteration")]
 _WORDS = {
     "norm": "{} norm",
     "init": "{}",
     "styles": "{} style branches",
+    "lambda_adv": "adversarial weight {}",
     "warmup": "warm-up {}",
     "id_stop_gradient": "target detached: {}",
     "steady_start": "steady start {}",
@@ -60,7 +62,7 @@ def read(path: Path) -> Rows:
 
 def figure(rows: Rows) -> Figure:
     """The panels, and a legend below them that names in what the variants differ."""
-    made = Figure(figsize=(11, 4.4), layout="constrained")
+    made = Figure(figsize=(14, 4.4), layout="constrained")
     differ = [number for number in range(len(_VARIANT)) if len({variant[number] for variant in rows}) > 1]
     for axes, (column, label) in zip(made.subplots(1, len(_PANELS)), _PANELS.items(), strict=True):
         for (variant, of_variant), color in zip(rows.items(), COLORS * len(rows), strict=False):

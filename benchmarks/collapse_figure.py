@@ -1,6 +1,6 @@
 """Draws what `python -m benchmarks.collapse --csv FILE` measured: python -m benchmarks.collapse_figure FILE OUT.svg.
 
-There is a panel for each of spread, error, age accuracy and identity over the iterations, and a line for each variant.
+There are panels of spread, error, age accuracy and identity over the iterations, with a line for each variant.
 """
 
 import argparse

@@ -68,7 +68,6 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     set_tf32(options.precision)
     device = choose_device(options.gpu_ids)
-    execution = Execution(options.precision, compile=options.compile)
     drawn = people(options.size, options.identities, options.unseen)
     logger.info("spread of the true pictures: %.3f", drawn[0].flatten(0, 1).std(dim=(2, 3)).mean())
     logger.info(",".join(COLUMNS))
@@ -80,7 +79,7 @@ def main() -> None:
         if (*map(str, astuple(variant)), str(max(options.report))) in done:
             continue
         rows = []
-        for row in study(variant, drawn, options.report, execution, device):
+        for row in study(variant, drawn, options.report, device, compile=options.compile):
             rows.append([str(value) for value in (*astuple(variant), *astuple(row))])
             logger.info(",".join(rows[-1]))
         if options.csv:
@@ -127,7 +126,7 @@ def people(size: int, identities: int, unseen: int) -> tuple[Tensor, Tensor, Ten
     return drawn[:unseen], drawn[unseen:].flatten(0, 1), classes
 
 
-def make_trainer(variant: Variant, execution: Execution, device: torch.device) -> Trainer:
+def make_trainer(variant: Variant, device: torch.device, *, compile: bool) -> Trainer:
     torch.manual_seed(variant.seed)
     generator = Generator(GeneratorConfig(ngf=variant.ngf, id_norm=variant.norm))  # type: ignore[arg-type]
     for part in VARIANTS[variant.init]:
@@ -152,7 +151,7 @@ def make_trainer(variant: Variant, execution: Execution, device: torch.device) -
         ),
         rng=torch.Generator().manual_seed(0),
         noise_sigma=0.2,
-        execution=execution,
+        execution=Execution(variant.precision, compile=compile),
     )
 
 
@@ -160,12 +159,13 @@ def study(
     variant: Variant,
     drawn: tuple[Tensor, Tensor, Tensor],
     report: Sequence[int],
-    execution: Execution,
     device: torch.device,
+    *,
+    compile: bool,
 ) -> Iterable[Row]:
     """Trains a variant on drawn people, and yields what it shows at each iteration to report."""
     truths, images, classes = drawn
-    trainer = make_trainer(variant, execution, device)
+    trainer = make_trainer(variant, device, compile=compile)
     rng = torch.Generator().manual_seed(variant.seed + 1)
     step = trainer.step if variant.loss == "whole" else partial(reconstruct, trainer)
     start = time.perf_counter()

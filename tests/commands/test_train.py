@@ -125,7 +125,7 @@ def test_fine_tuning_starts_from_the_pretrained_weights(run, dataset, tmp_path):
     train(run, "--name", "second", "--epochs", 1, "--load_pretrain", first, "--lr", 0)
     assert_same({"G": weights(tmp_path / "checkpoints" / "second")["G"]}, {"G": weights(first)["G"]})
     assert (tmp_path / "checkpoints" / "second" / "iter.txt").read_text() == "2,0\n"
-    # What shortens the beginning of new models is for these alone.
+    # What helps new models to begin is for these alone.
     for name, start, weight in (("first", 500, 4.0), ("second", 0, 1.0)):
         saved = (tmp_path / "checkpoints" / name / "opt.txt").read_text()
         assert f"steady_start: {start}" in saved

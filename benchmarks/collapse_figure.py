@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from benchmarks.collapse_table import COLUMNS
-from util.charts import COLORS
+from util.charts import line_styles
 
 _PANELS = {
     "spread": "deviation over space",
@@ -61,18 +61,30 @@ def read(path: Path) -> Rows:
 
 
 def figure(rows: Rows) -> Figure:
-    """The panels, and a legend below them that names in what the variants differ."""
-    made = Figure(figsize=(14, 4.4), layout="constrained")
-    differ = [number for number in range(len(_VARIANT)) if len({variant[number] for variant in rows}) > 1]
+    """The panels, and a legend below them: the first variant, and in what each other one differs from it."""
+    made = Figure(figsize=(14, 5.4), layout="constrained")
+    names, styles = _names(list(rows)), line_styles(rows)
     for axes, (column, label) in zip(made.subplots(1, len(_PANELS)), _PANELS.items(), strict=True):
-        for (variant, of_variant), color in zip(rows.items(), COLORS * len(rows), strict=False):
-            words = [_WORDS.get(_VARIANT[n], _VARIANT[n] + " {}").format(variant[n]) for n in differ]
+        for variant, of_variant in rows.items():
             points = [(int(row["iteration"]), float(row[column])) for row in of_variant]
-            axes.plot(*zip(*points, strict=True), color=color, marker="o", markersize=3, label=", ".join(words))
+            color, dash = styles[variant]
+            line = axes.plot(*zip(*points, strict=True), color=color, linestyle=dash, label=names[variant])
+            line[0].set(marker="o", markersize=3)
         axes.set(title=label, xlabel="iterations", ylim=(0, None))
         axes.grid(alpha=0.3)
-    made.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    made.legend(*axes.get_legend_handles_labels(), loc="outside lower center", frameon=False)
     return made
+
+
+def _names(variants: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """The first variant is named by all columns in which variants differ, the others by those that differ from it."""
+    varied = [number for number in range(len(_VARIANT)) if len({variant[number] for variant in variants}) > 1]
+    first, *others = variants
+    differing = {variant: [n for n in varied if variant[n] != first[n]] for variant in others}
+    return {
+        variant: ", ".join(_WORDS.get(_VARIANT[n], _VARIANT[n] + " {}").format(variant[n]) for n in numbers)
+        for variant, numbers in {first: varied, **differing}.items()
+    }
 
 
 if __name__ == "__main__":

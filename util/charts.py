@@ -2,9 +2,10 @@
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from html import escape
 from itertools import cycle
+from typing import TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -15,8 +16,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 # Colours that colour-blind people can distinguish (Okabe and Ito 2008), without black and yellow, which are hard to
-# see on a dark or a light page. After the last colour, the first one returns with a dashed line.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# see on a dark or a light page.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("solid", "dashed", "dotted")
 # Text and axes are drawn in this colour, which the page's own text colour then replaces.
 _TEXT_COLOR = "#010203"
@@ -25,6 +26,7 @@ _SIZE_INCHES = (6.0, 3.6)
 _FEW_POINTS = 20
 
 Points = Sequence[tuple[float, float | None]]
+_Name = TypeVar("_Name", bound=Hashable)
 
 
 def line_chart(
@@ -49,7 +51,7 @@ def line_chart(
     known = {name: np.array(points, dtype=np.float64).reshape(-1, 2) for name, points in series.items()}
     if not any(np.isfinite(points[:, 1]).any() for points in known.values()):
         return tags.div(tags.h2(title), tags.p("No figures yet."), cls="figure")
-    styles = dict(zip(known, cycle((color, dash) for dash in _DASHES for color in COLORS), strict=False))
+    styles = line_styles(known)
     # With the title as salt, identifiers are the same in every run and differ between the charts of a page.
     with mpl.rc_context(
         {
@@ -68,6 +70,11 @@ def line_chart(
     legend = [tags.li("Last values:", cls="note")]
     legend += [_legend_entry(name, points, *styles[name], counts.get(name, ())) for name, points in known.items()]
     return tags.div(tags.h2(title), tags.div(raw(svg), tags.ul(legend), cls="chart"), cls="figure")
+
+
+def line_styles(names: Iterable[_Name]) -> dict[_Name, tuple[str, str]]:
+    """The colour and dash of each line; after the last colour, the first one returns with a dashed line."""
+    return dict(zip(names, cycle((color, dash) for dash in _DASHES for color in _COLORS), strict=False))
 
 
 def _figure(

@@ -1,6 +1,7 @@
 """Shared fixtures: a tiny data set, a tiny model, and a function that runs commands as users do."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,10 @@ from pathlib import Path
 
 # Each core runs a test process, so more threads would slow them down. This must be set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell ignores Ctrl-C for what it starts in the background, and the commands that tests stop would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pytest
